@@ -1,0 +1,31 @@
+/** Big-endian numbers as they stand in MessagePack. Stateless. */
+#ifndef SCENESYNC_PROTOCOL_BIG_ENDIAN_H
+#define SCENESYNC_PROTOCOL_BIG_ENDIAN_H
+
+#include <stdint.h>
+
+static inline uint64_t big_endian_load_16(const uint8_t *at)
+{
+    return (uint64_t)at[0] << 8 | at[1];
+}
+
+static inline uint64_t big_endian_load_32(const uint8_t *at)
+{
+    return (uint64_t)at[0] << 24 | (uint64_t)at[1] << 16 | (uint64_t)at[2] << 8 | at[3];
+}
+
+static inline uint64_t big_endian_load_64(const uint8_t *at)
+{
+    return big_endian_load_32(at) << 32 | big_endian_load_32(at + 4);
+}
+
+/** Loads a big-endian number of 1, 2, 4 or 8 bytes. */
+static inline uint64_t big_endian_load(const uint8_t *at, unsigned width)
+{
+    return width == 1   ? *at
+           : width == 2 ? big_endian_load_16(at)
+           : width == 4 ? big_endian_load_32(at)
+                        : big_endian_load_64(at);
+}
+
+#endif

@@ -1,0 +1,37 @@
+/**
+ * A growing run of bytes with a cap and a memory: the first failure sticks, so that a writer may
+ * append many times and ask once at the end.
+ *
+ * Lifetime: buffer_init() .. buffer_deinit(); the storage is owned by the buffer. Threading: one
+ * thread. Cost: amortised O(1) per byte; buffer_clear() keeps the storage.
+ */
+#ifndef SCENESYNC_PROTOCOL_BUFFER_H
+#define SCENESYNC_PROTOCOL_BUFFER_H
+
+#include "protocol/span.h"
+
+struct buffer {
+    uint8_t *data;
+    size_t size, capacity; /* bytes */
+    size_t bytes_max;      /* cap on size */
+    bool failed;           /* an append did not fit or malloc failed; size stays as it was */
+};
+
+void buffer_init(struct buffer *buffer, size_t bytes_max);
+void buffer_deinit(struct buffer *buffer);
+
+/** Empties it and forgets a failure; keeps the storage. */
+void buffer_clear(struct buffer *buffer);
+
+/** Appends; on failure sets `failed` and appends nothing, then and ever after until cleared. */
+void buffer_append(struct buffer *buffer, const void *data, size_t size);
+void buffer_append_span(struct buffer *buffer, struct span span);
+
+/** Appends formatted text (printf), without the terminator. */
+void buffer_append_format(struct buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/** What stands in it. A view: valid until the next append, clear or deinit. Never absent. */
+struct span buffer_span(const struct buffer *buffer);
+
+#endif

@@ -1,0 +1,52 @@
+/**
+ * An element's document: what an add must look like, how it is completed, how a change is merged
+ * into it (protocol.md section 3).
+ *
+ * Documents are MessagePack maps, kept as bytes: what an operation does not touch is copied as it
+ * was received. All inputs have passed wire_check_structure() and wire_check_strict(). Threading:
+ * stateless. Cost: O(bytes) per call, also for maps with very many keys (a hash index from 16
+ * keys on); recursion is bounded by LIMITS_DEPTH_CEILING.
+ */
+#ifndef SCENESYNC_PROTOCOL_ELEMENT_H
+#define SCENESYNC_PROTOCOL_ELEMENT_H
+
+#include "protocol/buffer.h"
+#include "protocol/limits.h"
+#include "protocol/wire.h"
+
+/**
+ * Checks an add's element: `id`, `kind` with a str `type`, and the types of the known optional
+ * fields (nil for an optional one means absent). Gives the normalised id in `id`. Fails with
+ * ERROR_INVALID_OPERATION and a message that names the field and what was found.
+ */
+__attribute__((warn_unused_result)) bool element_check(struct span element,
+                                                       const struct limits *limits,
+                                                       struct arena *arena, struct span *id,
+                                                       struct error *error);
+
+/**
+ * Appends the complete document of a checked add: `id` and `parent` as normalised text, numbers of
+ * the transform clamped, defaults for what is missing or nil, everything else byte for byte in the
+ * order received, defaults behind it in the order of protocol.md. Fails with
+ * ERROR_ELEMENT_TOO_LARGE beyond limits->element_bytes_max (then `out` is as before the call), or
+ * ERROR_OUT_OF_MEMORY.
+ */
+__attribute__((warn_unused_result)) bool element_complete(struct span element,
+                                                          const struct limits *limits,
+                                                          struct arena *arena, struct buffer *out,
+                                                          struct error *error);
+
+/**
+ * Appends `document` with `changes` merged into it: RFC 7396 with the rules of protocol.md
+ * section 3 on top (`id` ignored; invalid values of known fields ignored; numbers clamped; parent
+ * ids normalised). Keys keep their place; new ones go to the end. Fails with
+ * ERROR_INVALID_OPERATION where `kind.type` would not be a str or `kind.data.content` would exceed
+ * limits->text_bytes_max, with ERROR_ELEMENT_TOO_LARGE, or ERROR_OUT_OF_MEMORY; `out` is then as
+ * before the call.
+ */
+__attribute__((warn_unused_result)) bool element_patch(struct span document, struct span changes,
+                                                       const struct limits *limits,
+                                                       struct arena *arena, struct buffer *out,
+                                                       struct error *error);
+
+#endif

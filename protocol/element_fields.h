@@ -1,0 +1,105 @@
+/**
+ * The fields of an element that the protocol knows (protocol.md section 3): their names, which
+ * values they take, how a value is stored, what stands in for a missing one. Private to element*.c.
+ *
+ * Threading: stateless. Cost: as said at each function.
+ */
+#ifndef SCENESYNC_PROTOCOL_ELEMENT_FIELDS_H
+#define SCENESYNC_PROTOCOL_ELEMENT_FIELDS_H
+
+#include "protocol/buffer.h"
+#include "protocol/limits.h"
+#include "protocol/wire.h"
+
+/* The order of each enumeration is the order in which defaults are written. */
+enum element_field {
+    ELEMENT_ID,
+    ELEMENT_KIND,
+    ELEMENT_TRANSFORM,
+    ELEMENT_INTERACTIVE,
+    ELEMENT_SELECTED,
+    ELEMENT_PARENT,
+    ELEMENT_FIELD_COUNT /* a field that the protocol does not know */
+};
+
+enum transform_field {
+    TRANSFORM_X,
+    TRANSFORM_Y,
+    TRANSFORM_WIDTH,
+    TRANSFORM_HEIGHT,
+    TRANSFORM_ROTATION,
+    TRANSFORM_Z_INDEX,
+    TRANSFORM_FIELD_COUNT
+};
+
+/** The names behind one of the enumerations. */
+struct field_set {
+    const struct span *names;
+    unsigned count;
+};
+
+extern const struct field_set element_fields, transform_fields;
+
+/** The place of `key` in the set, or the set's count for a field that the protocol does not know.
+ */
+unsigned field_find(const struct field_set *set, struct span key);
+
+/** A key with its value, as they stand in a checked map. */
+struct element_pair {
+    const uint8_t *start; /* of the key; NULL for no pair */
+    struct span key;      /* the key's text */
+    struct span value;    /* the value's bytes */
+};
+
+/** Where the pair ends. */
+static inline const uint8_t *element_pair_end(const struct element_pair *pair)
+{
+    return pair->value.data + pair->value.size;
+}
+
+/** Reads the pair at the cursor into `pair` and moves behind it. */
+void element_read_pair(struct wire_cursor *cursor, struct element_pair *pair);
+
+/** Appends the bytes from `from` up to `until`. */
+static inline void element_append_run(struct buffer *out, const uint8_t *from, const uint8_t *until)
+{
+    buffer_append(out, from, (size_t)(until - from));
+}
+
+/** Whether an add may have this value there: a finite number, for z_index an integral one. */
+bool transform_value_is_valid(enum transform_field field, const struct wire_value *value);
+
+/** Whether a valid value is stored byte for byte. */
+bool transform_value_is_kept(enum transform_field field, const struct wire_value *value);
+
+/** Appends a valid value as it is stored: byte for byte, or clamped. */
+void transform_value_write(enum transform_field field, struct span raw, struct buffer *out);
+
+/** Appends key and default of a field. */
+void transform_default_write(enum transform_field field, struct buffer *out);
+
+/** The same for `transform`, `interactive`, `selected` and `parent`, the fields that have one. */
+void element_default_write(enum element_field field, struct buffer *out);
+
+/**
+ * Checks what holds for `kind` before and after a change: a map with a str `type`, and a text
+ * `data.content` within limits->text_bytes_max. `kind` may be absent. O(pairs). Fails with
+ * ERROR_INVALID_OPERATION.
+ */
+__attribute__((warn_unused_result)) bool
+element_check_kind(struct span kind, const struct limits *limits, struct error *error);
+
+/**
+ * Ends a document that was appended from `start` on: fails, and takes it back, where the buffer
+ * failed (ERROR_OUT_OF_MEMORY) or the document is too large (ERROR_ELEMENT_TOO_LARGE).
+ */
+__attribute__((warn_unused_result)) bool
+element_finish(struct buffer *out, size_t start, const struct limits *limits, struct error *error);
+
+/** Fails with ERROR_OUT_OF_MEMORY. */
+bool element_fail_memory(struct error *error);
+
+/** Takes back what was appended from `start` on, and a failure with it. */
+void element_take_back(struct buffer *out, size_t start);
+
+#endif

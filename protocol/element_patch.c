@@ -1,0 +1,310 @@
+#include "protocol/element.h"
+
+#include <assert.h>
+
+#include "protocol/element_fields.h"
+#include "protocol/identifier.h"
+#include "protocol/key_index.h"
+#include "protocol/pack.h"
+
+/* What is being merged: the rules on top of RFC 7396 hold in the first two only. */
+enum map_role { ROLE_ELEMENT, ROLE_TRANSFORM, ROLE_OTHER };
+
+enum action {
+    ACTION_IGNORE,
+    ACTION_DELETE,
+    ACTION_STORE_RAW,    /* the change's bytes */
+    ACTION_STORE_NUMBER, /* a known field of the transform: clamped */
+    ACTION_STORE_ID,     /* an element id: normalised */
+    ACTION_MERGE         /* a map into a map */
+};
+
+/** One key of the changes, and what it meets. */
+struct change {
+    struct element_pair pair;
+    enum action action;
+    unsigned field;              /* ACTION_STORE_NUMBER */
+    enum map_role role;          /* ACTION_MERGE */
+    struct span id;              /* ACTION_STORE_ID */
+    struct element_pair local;   /* the target's pair of that key; absent where it has none */
+    struct change *next_matched; /* the next one in the target's order */
+};
+
+/** What the changes of one map do. Changes that are ignored are not in it. */
+struct plan {
+    struct change *changes;
+    uint32_t count, matched_count, deleted_count;
+    struct change *first_matched;
+    bool is_indexed;
+    struct key_index index;
+};
+
+struct merge {
+    struct arena *arena;
+    struct buffer *out;
+    struct error *error;
+};
+
+/** RFC 7396 for a value that the protocol has no rule about. */
+static enum action decide_other(const struct wire_value *value)
+{
+    return value->type == WIRE_NIL   ? ACTION_DELETE
+           : value->type == WIRE_MAP ? ACTION_MERGE
+                                     : ACTION_STORE_RAW;
+}
+
+/** An id that an add would refuse is ignored; fails only for want of memory. */
+static bool decide_parent(const struct merge *merge, struct change *change,
+                          const struct wire_value *value)
+{
+    change->action = ACTION_IGNORE;
+    if (value->type == WIRE_NIL) {
+        change->action = ACTION_STORE_RAW;
+        return true;
+    }
+    struct error reason;
+    if (identifier_read_element_id(value, "parent", merge->arena, &change->id, &reason)) {
+        change->action = ACTION_STORE_ID;
+        return true;
+    }
+    return reason.code != ERROR_OUT_OF_MEMORY || element_fail_memory(merge->error);
+}
+
+static bool decide_element(const struct merge *merge, struct change *change,
+                           const struct wire_value *value)
+{
+    switch ((enum element_field)field_find(&element_fields, change->pair.key)) {
+    case ELEMENT_ID:
+        change->action = ACTION_IGNORE;
+        break;
+    case ELEMENT_TRANSFORM:
+        change->role = ROLE_TRANSFORM;
+        change->action = value->type == WIRE_MAP ? ACTION_MERGE : ACTION_IGNORE;
+        break;
+    case ELEMENT_KIND:
+        change->action = value->type == WIRE_MAP ? ACTION_MERGE : ACTION_IGNORE;
+        break;
+    case ELEMENT_INTERACTIVE:
+    case ELEMENT_SELECTED:
+        change->action = value->type == WIRE_BOOL ? ACTION_STORE_RAW : ACTION_IGNORE;
+        break;
+    case ELEMENT_PARENT:
+        return decide_parent(merge, change, value);
+    case ELEMENT_FIELD_COUNT:
+        change->action = decide_other(value);
+        break;
+    }
+    return true;
+}
+
+static void decide_transform(struct change *change, const struct wire_value *value)
+{
+    unsigned field = field_find(&transform_fields, change->pair.key);
+    if (field == TRANSFORM_FIELD_COUNT) {
+        change->action = decide_other(value);
+        return;
+    }
+    change->field = field;
+    change->action = transform_value_is_valid((enum transform_field)field, value)
+                         ? ACTION_STORE_NUMBER
+                         : ACTION_IGNORE;
+}
+
+static bool decide(const struct merge *merge, enum map_role role, struct change *change)
+{
+    struct wire_value value = wire_peek(change->pair.value);
+    change->role = ROLE_OTHER;
+    switch (role) {
+    case ROLE_ELEMENT:
+        return decide_element(merge, change, &value);
+    case ROLE_TRANSFORM:
+        decide_transform(change, &value);
+        break;
+    case ROLE_OTHER:
+        change->action = decide_other(&value);
+        break;
+    }
+    return true;
+}
+
+/** Takes up what the changes say, before the target is looked at. */
+static bool make_plan(const struct merge *merge, enum map_role role, struct span changes,
+                      struct plan *plan)
+{
+    struct wire_cursor cursor = wire_cursor_of(changes);
+    struct wire_value head = wire_read(&cursor);
+    assert(head.type == WIRE_MAP);
+    *plan = (struct plan){.is_indexed = head.count > KEY_INDEX_UNINDEXED_PAIRS_MAX};
+    plan->changes = arena_alloc_array(merge->arena, head.count, sizeof *plan->changes);
+    if (plan->changes == NULL ||
+        (plan->is_indexed && !key_index_init(&plan->index, changes, head.count, merge->arena))) {
+        return element_fail_memory(merge->error);
+    }
+    for (uint32_t i = 0; i < head.count; i++) {
+        struct change *change = &plan->changes[plan->count];
+        element_read_pair(&cursor, &change->pair);
+        if (!decide(merge, role, change)) {
+            return false;
+        }
+        if (change->action == ACTION_IGNORE) {
+            continue;
+        }
+        bool is_new =
+            !plan->is_indexed || key_index_add(&plan->index, change->pair.key, plan->count);
+        assert(is_new); /* wire_check_strict() refuses a key that stands twice */
+        (void)is_new;
+        plan->count++;
+    }
+    return true;
+}
+
+static struct change *find_change(const struct plan *plan, struct span key)
+{
+    uint32_t i = 0;
+    if (plan->is_indexed) {
+        return key_index_find(&plan->index, key, &i) ? &plan->changes[i] : NULL;
+    }
+    while (i < plan->count && !span_equal(plan->changes[i].pair.key, key)) {
+        i++;
+    }
+    return i < plan->count ? &plan->changes[i] : NULL;
+}
+
+/** Finds the target's pairs that the changes touch; stops early where all have met theirs. */
+static void match_target(struct plan *plan, struct wire_cursor cursor, uint32_t pair_count)
+{
+    struct change **link = &plan->first_matched;
+    for (uint32_t i = 0; i < pair_count && plan->matched_count < plan->count; i++) {
+        struct element_pair pair;
+        element_read_pair(&cursor, &pair);
+        struct change *change = find_change(plan, pair.key);
+        if (change != NULL) {
+            change->local = pair;
+            *link = change;
+            link = &change->next_matched;
+            plan->matched_count++;
+            plan->deleted_count += change->action == ACTION_DELETE;
+        }
+    }
+}
+
+static uint32_t count_added(const struct plan *plan)
+{
+    uint32_t added = 0;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct change *change = &plan->changes[i];
+        added += change->action != ACTION_DELETE && change->local.start == NULL;
+    }
+    return added;
+}
+
+static bool merge_map(const struct merge *merge, enum map_role role, struct span target,
+                      struct span changes, uint32_t depth);
+
+/** Appends the new value of a key that is not deleted. */
+static bool write_value(const struct merge *merge, const struct change *change, uint32_t depth)
+{
+    switch (change->action) {
+    case ACTION_STORE_RAW:
+        pack_raw(merge->out, change->pair.value);
+        break;
+    case ACTION_STORE_NUMBER:
+        transform_value_write((enum transform_field)change->field, change->pair.value, merge->out);
+        break;
+    case ACTION_STORE_ID:
+        pack_str(merge->out, change->id);
+        break;
+    case ACTION_MERGE:
+        return merge_map(merge, change->role, change->local.value, change->pair.value, depth + 1);
+    case ACTION_IGNORE:
+    case ACTION_DELETE:
+        assert(false && "nothing is written for these");
+    }
+    return true;
+}
+
+/** Appends the target from `at` on, with the changes that met a pair of it in their places. */
+static bool write_target(const struct merge *merge, const struct plan *plan, const uint8_t *at,
+                         const uint8_t *end, uint32_t depth)
+{
+    for (const struct change *change = plan->first_matched; change != NULL;
+         change = change->next_matched) {
+        const struct element_pair *local = &change->local;
+        bool deleted = change->action == ACTION_DELETE;
+        /* All since the last change at once, with this one's key unless it goes. */
+        element_append_run(merge->out, at, deleted ? local->start : local->value.data);
+        at = element_pair_end(local);
+        if (!deleted && !write_value(merge, change, depth)) {
+            return false;
+        }
+    }
+    element_append_run(merge->out, at, end);
+    return true;
+}
+
+static bool write_added(const struct merge *merge, const struct plan *plan, uint32_t depth)
+{
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct change *change = &plan->changes[i];
+        if (change->action == ACTION_DELETE || change->local.start != NULL) {
+            continue;
+        }
+        element_append_run(merge->out, change->pair.start, change->pair.value.data);
+        if (!write_value(merge, change, depth)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/**
+ * Appends `target` with `changes` merged into it. A target that is absent or not a map counts as
+ * the empty map, as RFC 7396 has it. Recursion follows the nesting of the changes.
+ */
+static bool merge_map(const struct merge *merge, enum map_role role, struct span target,
+                      struct span changes, uint32_t depth)
+{
+    static const uint8_t empty_map[] = {0x80};
+    assert(depth < LIMITS_DEPTH_CEILING + 8); /* wire_check_strict() refuses deeper ones */
+    if (span_is_absent(target) || wire_peek(target).type != WIRE_MAP) {
+        target = span_make(empty_map, sizeof empty_map);
+    }
+    struct plan plan;
+    if (!make_plan(merge, role, changes, &plan)) {
+        return false;
+    }
+    struct wire_cursor cursor = wire_cursor_of(target);
+    uint32_t pair_count = wire_read(&cursor).count;
+    match_target(&plan, cursor, pair_count);
+
+    uint32_t count = pair_count - plan.deleted_count + count_added(&plan);
+    const uint8_t *at = target.data;
+    if (count != pair_count) {
+        pack_map(merge->out, count);
+        at = cursor.at;
+    }
+    return write_target(merge, &plan, at, cursor.end, depth) && write_added(merge, &plan, depth);
+}
+
+bool element_patch(struct span document, struct span changes, const struct limits *limits,
+                   struct arena *arena, struct buffer *out, struct error *error)
+{
+    struct merge merge = {.arena = arena, .out = out, .error = error};
+    size_t start = out->size;
+    if (out->failed) {
+        return element_fail_memory(error);
+    }
+    if (!merge_map(&merge, ROLE_ELEMENT, document, changes, 0)) {
+        element_take_back(out, start);
+        return false;
+    }
+    if (!element_finish(out, start, limits, error)) {
+        return false;
+    }
+    struct span result = span_make(out->data + start, out->size - start);
+    if (!element_check_kind(wire_map_find(result, "kind"), limits, error)) {
+        element_take_back(out, start);
+        return false;
+    }
+    return true;
+}

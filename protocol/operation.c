@@ -1,0 +1,262 @@
+#include "protocol/operation.h"
+
+#include "protocol/element.h"
+#include "protocol/fields.h"
+#include "protocol/identifier.h"
+
+#include <assert.h>
+
+enum {
+    KEY_OP,
+    KEY_ID,
+    KEY_ELEMENT,
+    KEY_CHANGES,
+    KEY_TIMESTAMP,
+    KEY_BASE_VERSION,
+    /* The externally tagged spelling's keys, in the order of `kind_of_variant`. */
+    KEY_VARIANT_FIRST,
+    KEY_COUNT = KEY_VARIANT_FIRST + 4
+};
+
+static const struct field_name key_names[KEY_COUNT] = {FIELD_NAME("op"),
+                                                       FIELD_NAME("id"),
+                                                       FIELD_NAME("element"),
+                                                       FIELD_NAME("changes"),
+                                                       FIELD_NAME("timestamp"),
+                                                       FIELD_NAME("base_version"),
+                                                       FIELD_NAME("AddElement"),
+                                                       FIELD_NAME("UpdateElement"),
+                                                       FIELD_NAME("RemoveElement"),
+                                                       FIELD_NAME("Interaction")};
+
+static const enum operation_kind kind_of_variant[4] = {OPERATION_ADD, OPERATION_UPDATE,
+                                                       OPERATION_REMOVE, OPERATION_INTERACTION};
+
+/* An operation on its way: where a step fails, `error` says why. */
+struct decoding {
+    const struct limits *limits;
+    struct arena *arena;
+    struct operation *out;
+    struct span values[KEY_COUNT];
+    struct error *error;
+};
+
+const char *operation_kind_name(enum operation_kind kind)
+{
+    switch (kind) {
+    case OPERATION_INVALID:
+        return "invalid";
+    case OPERATION_ADD:
+        return "add";
+    case OPERATION_UPDATE:
+        return "update";
+    case OPERATION_REMOVE:
+        return "remove";
+    case OPERATION_INTERACTION:
+        return "interaction";
+    }
+    assert(false && "an operation kind");
+    return "invalid";
+}
+
+/* The value of a key that must be there, nil counting as absent. */
+static bool value_require(struct decoding *decoding, size_t key, struct wire_value *out)
+{
+    if (fields_is_absent(decoding->values[key])) {
+        return error_set(decoding->error, ERROR_INVALID_OPERATION, "`%s` is missing",
+                         key_names[key].text);
+    }
+    *out = wire_peek(decoding->values[key]);
+    return true;
+}
+
+static bool map_require(struct decoding *decoding, size_t key, struct span *out)
+{
+    struct wire_value value = {.type = WIRE_NIL};
+    if (!value_require(decoding, key, &value)) {
+        return false;
+    }
+    if (value.type != WIRE_MAP) {
+        return error_set(decoding->error, ERROR_INVALID_OPERATION, "`%s` must be a map, found %s",
+                         key_names[key].text, wire_type_name(value.type));
+    }
+    *out = decoding->values[key];
+    return true;
+}
+
+static bool kind_of_op(struct decoding *decoding, enum operation_kind *out)
+{
+    const struct wire_value op = wire_peek(decoding->values[KEY_OP]);
+    if (op.type != WIRE_STR) {
+        return error_set(decoding->error, ERROR_INVALID_OPERATION, "`op` must be a str, found %s",
+                         wire_type_name(op.type));
+    }
+    for (size_t i = 0; i < sizeof kind_of_variant / sizeof kind_of_variant[0]; i++) {
+        if (span_equal_text(op.body, operation_kind_name(kind_of_variant[i]))) {
+            *out = kind_of_variant[i];
+            return true;
+        }
+    }
+    char quoted[ERROR_QUOTE_BYTES_MAX];
+    return error_set(decoding->error, ERROR_INVALID_OPERATION,
+                     "`op` is \"%s\", allowed are add, update, remove, interaction",
+                     error_quote(op.body, quoted));
+}
+
+/* Steps into the externally tagged spelling's inner map: `values` are then those in there. */
+static bool variant_open(struct decoding *decoding, size_t variant, enum operation_kind *out)
+{
+    struct span inner = {NULL, 0};
+    if (!map_require(decoding, KEY_VARIANT_FIRST + variant, &inner)) {
+        return false;
+    }
+    fields_collect(inner, key_names, KEY_COUNT, decoding->values);
+    *out = kind_of_variant[variant];
+    return true;
+}
+
+/* Tells the spelling; afterwards `values` are the operation's own, whichever it was. */
+static bool spelling_resolve(struct decoding *decoding, enum operation_kind *out)
+{
+    const bool tagged = !fields_is_absent(decoding->values[KEY_OP]);
+    size_t variant_count = 0;
+    size_t variant = 0;
+    for (size_t i = 0; i < sizeof kind_of_variant / sizeof kind_of_variant[0]; i++) {
+        if (!fields_is_absent(decoding->values[KEY_VARIANT_FIRST + i])) {
+            variant = i;
+            variant_count++;
+        }
+    }
+    if (tagged && variant_count > 0) {
+        return error_set(decoding->error, ERROR_INVALID_OPERATION,
+                         "both spellings at once: `op` and `%s`; use one of them",
+                         key_names[KEY_VARIANT_FIRST + variant].text);
+    }
+    if (variant_count > 1) {
+        return error_set(decoding->error, ERROR_INVALID_OPERATION,
+                         "%zu of the keys AddElement, UpdateElement, RemoveElement, "
+                         "Interaction at once; use one per operation",
+                         variant_count);
+    }
+    if (tagged) {
+        return kind_of_op(decoding, out);
+    }
+    if (variant_count == 0) {
+        return error_set(decoding->error, ERROR_INVALID_OPERATION,
+                         "neither `op` (add, update, remove, interaction) nor one of the "
+                         "keys AddElement, UpdateElement, RemoveElement, Interaction");
+    }
+    return variant_open(decoding, variant, out);
+}
+
+static bool clocks_read(struct decoding *decoding)
+{
+    struct wire_value value = {.type = WIRE_NIL};
+    if (!value_require(decoding, KEY_TIMESTAMP, &value)) {
+        return false;
+    }
+    if (!wire_as_timestamp(&value, &decoding->out->timestamp_ms)) {
+        return error_set(decoding->error, ERROR_INVALID_OPERATION,
+                         "`timestamp` must be milliseconds since 1970, not negative, found %s",
+                         wire_type_name(value.type));
+    }
+    decoding->out->has_timestamp = true;
+    if (fields_is_absent(decoding->values[KEY_BASE_VERSION])) {
+        return true;
+    }
+    value = wire_peek(decoding->values[KEY_BASE_VERSION]);
+    if (!wire_as_uint(&value, &decoding->out->base_version)) {
+        return error_set(decoding->error, ERROR_INVALID_OPERATION,
+                         "`base_version` must be a non-negative integer, found %s",
+                         wire_type_name(value.type));
+    }
+    decoding->out->has_base_version = true;
+    return true;
+}
+
+static bool id_read(struct decoding *decoding)
+{
+    struct wire_value value = {.type = WIRE_NIL};
+    return value_require(decoding, KEY_ID, &value) &&
+           identifier_read_element_id(&value, "id", decoding->arena, &decoding->out->id,
+                                      decoding->error);
+}
+
+/* What the kind asks for beside the clocks. An interaction's `event` may be anything. */
+static bool target_read(struct decoding *decoding, enum operation_kind kind)
+{
+    struct operation *const out = decoding->out;
+    switch (kind) {
+    case OPERATION_ADD:
+        return map_require(decoding, KEY_ELEMENT, &out->document) &&
+               element_check(out->document, decoding->limits, decoding->arena, &out->id,
+                             decoding->error);
+    case OPERATION_UPDATE:
+        return id_read(decoding) && map_require(decoding, KEY_CHANGES, &out->document);
+    case OPERATION_REMOVE:
+        return id_read(decoding);
+    case OPERATION_INTERACTION:
+        return true;
+    case OPERATION_INVALID:
+        break;
+    }
+    assert(false && "the spelling resolved to a kind");
+    return false;
+}
+
+static bool decode_checked(struct decoding *decoding)
+{
+    struct operation *const out = decoding->out;
+    if (!wire_check_strict(out->raw, decoding->arena, ERROR_INVALID_OPERATION, decoding->error)) {
+        return false;
+    }
+    out->well_formed = true;
+    const struct wire_value head = wire_peek(out->raw);
+    if (head.type == WIRE_ARRAY) {
+        return error_set(decoding->error, ERROR_INVALID_OPERATION,
+                         "an operation must be a map, found an array; in Rust serialise "
+                         "with rmp_serde::to_vec_named, which keeps the field names");
+    }
+    if (head.type != WIRE_MAP) {
+        return error_set(decoding->error, ERROR_INVALID_OPERATION,
+                         "an operation must be a map, found %s", wire_type_name(head.type));
+    }
+    fields_collect(out->raw, key_names, KEY_COUNT, decoding->values);
+    enum operation_kind kind = OPERATION_INVALID;
+    if (!spelling_resolve(decoding, &kind) || !clocks_read(decoding) ||
+        !target_read(decoding, kind)) {
+        return false;
+    }
+    out->kind = kind;
+    return true;
+}
+
+bool operation_decode(struct span raw, uint32_t index, const struct limits *limits,
+                      struct arena *arena, struct operation *out, struct error *error)
+{
+    struct operation operation = {.kind = OPERATION_INVALID, .index = index, .raw = raw};
+    /* Not cleared: the message is written on failure only, and this runs for every operation. */
+    struct error reason;
+    reason.code = ERROR_NONE;
+    struct decoding decoding = {
+        .limits = limits, .arena = arena, .out = &operation, .error = &reason};
+    if (decode_checked(&decoding)) {
+        *out = operation;
+        return true;
+    }
+    if (reason.code != ERROR_OUT_OF_MEMORY) {
+        /* With its terminator. Half-read fields would only mislead: an invalid one has none. */
+        const struct span text =
+            arena_copy(arena, span_make(reason.message, strlen(reason.message) + 1));
+        if (!span_is_absent(text)) {
+            *out = (struct operation){.kind = OPERATION_INVALID,
+                                      .index = index,
+                                      .raw = raw,
+                                      .well_formed = operation.well_formed,
+                                      .invalid_reason = (const char *)text.data};
+            return true;
+        }
+    }
+    return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to decode operation %u",
+                     (unsigned)index);
+}

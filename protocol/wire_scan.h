@@ -1,0 +1,98 @@
+/**
+ * The innermost step of everything that walks MessagePack: how far a value reaches, by its first
+ * bytes. Inline, because it runs once per value of every message. Private to the walkers.
+ *
+ * Threading: stateless. Cost: one look-up for nearly every value.
+ */
+#ifndef SCENESYNC_PROTOCOL_WIRE_SCAN_H
+#define SCENESYNC_PROTOCOL_WIRE_SCAN_H
+
+#include <assert.h>
+
+#include "protocol/wire.h"
+
+enum { WIRE_LEAD_RESERVED = 0xc1, WIRE_LEAD_NIL = 0xc0 };
+
+/**
+ * The size of a whole value by its lead byte. 0 where that alone does not tell: containers, values
+ * with a length behind the lead byte, and 0xc1, which MessagePack never uses.
+ */
+extern const uint8_t wire_fixed_sizes[256];
+
+/** The width of the length behind a lead byte from 0xc0 to 0xdf; 0 where there is none. */
+extern const uint8_t wire_length_widths[32];
+
+/** How far a value reaches. Where it is cut off, `size` is more than what is left. */
+struct wire_extent {
+    uint64_t size;     /* bytes up to the next value: of a container, the head */
+    uint64_t children; /* values that follow */
+};
+
+static inline bool wire_lead_is_str(uint8_t lead)
+{
+    return (lead >= 0xa0 && lead < 0xc0) || (lead >= 0xd9 && lead <= 0xdb);
+}
+
+static inline bool wire_lead_is_map(uint8_t lead)
+{
+    return (lead >= 0x80 && lead < 0x90) || lead == 0xde || lead == 0xdf;
+}
+
+static inline bool wire_lead_is_container(uint8_t lead)
+{
+    return (lead >= 0x80 && lead < 0xa0) || (lead >= 0xdc && lead < 0xe0);
+}
+
+static inline bool wire_lead_is_ext(uint8_t lead)
+{
+    return (lead >= 0xc7 && lead <= 0xc9) || (lead >= 0xd4 && lead <= 0xd8);
+}
+
+/** The size of a value's head: the lead byte and the length behind it. */
+static inline unsigned wire_head_size(uint8_t lead)
+{
+    return lead >= 0xc0 && lead < 0xe0 ? 1u + wire_length_widths[lead - 0xc0] : 1u;
+}
+
+/** Measures a value whose lead byte has no fixed size. */
+struct wire_extent wire_measure_open(const uint8_t *at, size_t left);
+
+/** Measures the value at `at`, of which `left` bytes may be looked at, 1 at least. */
+static inline struct wire_extent wire_measure(const uint8_t *at, size_t left)
+{
+    uint8_t size = wire_fixed_sizes[*at];
+    return size > 0 ? (struct wire_extent){.size = size} : wire_measure_open(at, left);
+}
+
+/** Moves behind the value at the cursor, to the first child of a container. Checked bytes only. */
+static inline struct wire_extent wire_advance(struct wire_cursor *cursor)
+{
+    size_t left = (size_t)(cursor->end - cursor->at);
+    assert(left > 0);
+    struct wire_extent extent = wire_measure(cursor->at, left);
+    assert(extent.size <= left);
+    cursor->at += extent.size;
+    return extent;
+}
+
+/** Moves behind the str at the cursor and returns its text. Checked bytes only. */
+static inline struct span wire_advance_text(struct wire_cursor *cursor)
+{
+    const uint8_t *text = cursor->at + wire_head_size(*cursor->at);
+    assert(wire_lead_is_str(*cursor->at));
+    (void)wire_advance(cursor);
+    return span_make(text, (size_t)(cursor->at - text));
+}
+
+/** Moves behind the value at the cursor and all its children. Checked bytes only. */
+static inline struct span wire_advance_whole(struct wire_cursor *cursor)
+{
+    const uint8_t *start = cursor->at;
+    uint64_t pending = 1;
+    while (pending > 0) {
+        pending += wire_advance(cursor).children - 1;
+    }
+    return span_make(start, (size_t)(cursor->at - start));
+}
+
+#endif

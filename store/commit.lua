@@ -1,0 +1,265 @@
+#!lua
+-- Commits one scene, all or nothing: if its version and token are still what the caller read, writes
+-- elements, tombstone index, batch records, positions and meta; else says what is there now.
+-- store/README.md documents the keys and this call for other programs.
+--
+-- KEYS  meta, elements, tombstones, batches, batches.old, pending (one hash tag, so one slot)
+-- ARGV  1 expected version ('' commits without the check: no elements, version and count stay)
+--       2 expected token ('' where the scene does not exist)
+--       3 new version   4 new token   5 element count   6 updated_at, record time in ms
+--       7 number of elements   8 of index additions   9 of index removals
+--      10 of settled records  11 of pending records  12 of positions
+--      13 tombstones written at or before this record time are dropped
+--      14 tombstones kept at most
+--      15 settled records kept in each of two generations, 16 bytes of them
+--      17 time to live of the generations in ms
+--      18 committed offsets, '<topic>/<partition>=<offset> ...'
+--      then: elements (id, value); index additions (record time, id); index removals (id);
+--      settled records (field, value); pending records (field, value); the fields of both again;
+--      their attempts; positions ('at:<topic>/<partition>', '<offset> <timestamp>')
+-- Reply {1, id of each tombstone dropped ...}; {0, version, token} where the check failed, the
+--       attempt of a record included; an error that starts with SCENESYNC for wrong arguments.
+--
+-- An error half-way would leave the writes before it. So arguments are checked first, and every key
+-- is read, which finds a wrong type, before the first write. Values pass through as opaque bytes.
+-- The sections have the shape that the write commands want, so that nothing is copied in Lua.
+
+local HEAD = 18
+local GROUP = 7000 -- unpack() fails near 8,000 values; even, so that pairs stay together
+local DROPS = 16   -- tombstones looked at per commit
+
+local KEYS, ARGV, call, number, match = KEYS, ARGV, redis.call, tonumber, string.match
+local meta, elements, tombstones = KEYS[1], KEYS[2], KEYS[3]
+local batches, batches_old, pending = KEYS[4], KEYS[5], KEYS[6]
+
+local function wrong(message)
+    return redis.error_reply('SCENESYNC ' .. message)
+end
+
+-- 1. Arguments.
+if #KEYS ~= 6 or #ARGV < HEAD then
+    return wrong('6 keys and at least ' .. HEAD .. ' arguments are needed; got ' .. #KEYS
+        .. ' and ' .. #ARGV)
+end
+for i = 5, 17 do
+    if not match(ARGV[i], '^%-?%d+$') then
+        return wrong('argument ' .. i .. ' must be an integer')
+    end
+end
+local checked = ARGV[1] ~= ''
+local writes, added, removed = ARGV[7] + 0, ARGV[8] + 0, ARGV[9] + 0
+local settled, waiting, positions = ARGV[10] + 0, ARGV[11] + 0, ARGV[12] + 0
+local records = settled + waiting
+local added_at = HEAD + 1 + 2 * writes
+local removed_at = added_at + 2 * added
+local settled_at = removed_at + removed
+local waiting_at = settled_at + 2 * settled
+local fields_at = waiting_at + 2 * waiting
+local attempts_at = fields_at + records
+local positions_at = attempts_at + records
+local last = positions_at + 2 * positions - 1
+if math.min(writes, added, removed, settled, waiting, positions) < 0 or #ARGV ~= last then
+    return wrong('the counts make ' .. last .. ' arguments; got ' .. #ARGV)
+end
+if not checked and writes + added + removed > 0 then
+    return wrong('a commit without the check must not change elements')
+end
+if ARGV[17] + 0 < 1 or ARGV[17] + 0 > 1e15 then
+    return wrong('argument 17 must be a time to live of 1 to 10^15 ms')
+end
+for i = added_at, removed_at - 1, 2 do
+    if not match(ARGV[i], '^%-?%d+$') then
+        return wrong('argument ' .. i .. ' must be a record time')
+    end
+end
+for i = attempts_at, positions_at - 1 do
+    if not match(ARGV[i], '^%d+$') then
+        return wrong('argument ' .. i .. ' must be an attempt')
+    end
+end
+
+-- Runs a write command over `list[from..to]` and adds up its replies.
+local function write(command, key, list, from, to)
+    local changed = 0
+    for i = from, to, GROUP do
+        changed = changed + call(command, key, unpack(list, i, math.min(i + GROUP - 1, to)))
+    end
+    return changed
+end
+
+-- The records' fields in `key`, false where there is none.
+local function read_records(key)
+    if records <= GROUP then
+        return call('HMGET', key, unpack(ARGV, fields_at, attempts_at - 1))
+    end
+    local values = {}
+    for from = fields_at, attempts_at - 1, GROUP do
+        local to = math.min(from + GROUP, attempts_at) - 1
+        for i, value in ipairs(call('HMGET', key, unpack(ARGV, from, to))) do
+            values[from - fields_at + i] = value
+        end
+    end
+    return values
+end
+
+-- The attempt that a record starts with; 0 where there is none.
+local function attempt_of(value)
+    return value and number(match(value, '^%d+')) or 0
+end
+
+-- 2. Reads and checks. With elements to write the first write goes to their key, and finds a wrong
+-- type as well as a read would.
+local state = call('HMGET', meta, 'version', 'commit', 'element_count', 'dedupe')
+local version, token = state[1] or '0', state[2] or ''
+if writes == 0 then
+    call('HLEN', elements)
+end
+local indexed = call('ZCARD', tombstones)
+local stale = checked and (version ~= ARGV[1] or token ~= ARGV[2])
+local done = {} -- fields that leave `pending`
+if records > 0 then
+    local in_pending, in_batches, in_old =
+        read_records(pending), read_records(batches), read_records(batches_old)
+    for i = 1, records do
+        local recorded = 0
+        if in_pending[i] or in_batches[i] or in_old[i] then
+            recorded = math.max(attempt_of(in_pending[i]), attempt_of(in_batches[i]),
+                attempt_of(in_old[i]))
+        end
+        if ARGV[attempts_at + i - 1] - 1 ~= recorded then
+            stale = true
+        elseif in_pending[i] and i <= settled then
+            done[#done + 1] = ARGV[fields_at + i - 1]
+        end
+    end
+end
+if stale then
+    return {0, version, token}
+end
+local risen = {} -- without the check: the positions that are above what is there
+if not checked then
+    for i = positions_at, last, 2 do
+        local there = call('HGET', meta, ARGV[i])
+        local offset, offset_there = match(ARGV[i + 1], '^%d+'), match(there or '', '^%d+')
+        if not offset_there or offset and number(offset) > number(offset_there) then
+            risen[#risen + 1] = ARGV[i]
+            risen[#risen + 1] = ARGV[i + 1]
+        end
+    end
+end
+
+-- 3. Elements and their tombstones.
+write('HSET', elements, ARGV, HEAD + 1, added_at - 1)
+if added > 0 then
+    indexed = indexed + write('ZADD', tombstones, ARGV, added_at, removed_at - 1)
+end
+if removed > 0 then
+    indexed = indexed - write('ZREM', tombstones, ARGV, removed_at, settled_at - 1)
+end
+
+-- Makes `batches` the old generation. What was old goes, save the records whose delivery
+-- ('<attempt> <topic>/<partition> <offset>\n') is not below the committed offset: they may be
+-- needed to publish a result again.
+local function rotate()
+    if call('EXISTS', batches) == 0 then
+        return -- expired
+    end
+    local committed = {}
+    for name, offset in string.gmatch(ARGV[18], '(%S+)=(%d+)') do
+        committed[name] = number(offset)
+    end
+    local carried = {}
+    local old = call('HGETALL', batches_old)
+    for i = 1, #old, 2 do
+        local name, offset = match(old[i + 1], '^%d+ (%S+) (%d+)\n')
+        if name and (not committed[name] or number(offset) >= committed[name]) then
+            carried[#carried + 1] = old[i]
+            carried[#carried + 1] = old[i + 1]
+        end
+    end
+    call('RENAME', batches, batches_old)
+    write('HSET', batches, carried, 1, #carried)
+end
+
+-- 4. Records. Two generations make eviction free. `counters` are the records and bytes written to
+-- `batches` since the last rotation: what was carried over does not make it full.
+local counters = state[4] or '0 0'
+if settled > 0 then
+    local count, bytes = match(counters, '^(%d+) (%d+)$')
+    count, bytes = settled + (count or 0), bytes or 0
+    for i = settled_at, waiting_at - 1 do
+        bytes = bytes + #ARGV[i]
+    end
+    if count > settled and (count > ARGV[15] + 0 or bytes > ARGV[16] + 0) then
+        rotate()
+        count, bytes = settled, bytes - match(counters, '%d+$')
+    end
+    counters = count .. ' ' .. bytes
+    write('HSET', batches, ARGV, settled_at, waiting_at - 1)
+    write('HDEL', pending, done, 1, #done)
+end
+if records > 0 then
+    write('HSET', pending, ARGV, waiting_at, fields_at - 1)
+    call('PEXPIRE', batches, ARGV[17])
+    call('PEXPIRE', batches_old, ARGV[17])
+end
+
+-- 5. Meta.
+if checked then
+    local to = math.min(last, positions_at + GROUP - 1)
+    call('HSET', meta, 'version', ARGV[3], 'commit', ARGV[4], 'element_count', ARGV[5],
+        'updated_at', ARGV[6], 'dedupe', counters, unpack(ARGV, positions_at, to))
+    write('HSET', meta, ARGV, to + 1, last)
+else
+    call('HSET', meta, 'version', version, 'commit', ARGV[4], 'element_count', state[3] or '0',
+        'updated_at', ARGV[6], 'dedupe', counters)
+    write('HSET', meta, risen, 1, #risen)
+end
+
+-- 6. Old tombstones, a few per commit: by age first, then the oldest beyond what is kept.
+if indexed == 0 then
+    return {1}
+end
+
+local function is_due(score, due_before)
+    return number(score) <= ARGV[13] + 0 or indexed - due_before > ARGV[14] + 0
+end
+
+-- True for the bytes of [integer, integer, nil].
+local function is_tombstone(value)
+    if not value or string.byte(value, 1) ~= 0x93 then
+        return false
+    end
+    local width = {[0xcc] = 2, [0xcd] = 3, [0xce] = 5, [0xcf] = 9,
+        [0xd0] = 2, [0xd1] = 3, [0xd2] = 5, [0xd3] = 9}
+    local at = 2
+    for _ = 1, 2 do
+        at = at + (width[string.byte(value, at)] or 1)
+    end
+    return at == #value and string.byte(value, at) == 0xc0
+end
+
+local oldest = call('ZRANGE', tombstones, 0, 0, 'WITHSCORES')
+if not is_due(oldest[2], 0) then
+    return {1}
+end
+oldest = call('ZRANGE', tombstones, 0, DROPS - 1, 'WITHSCORES')
+local due = {}
+for i = 1, #oldest, 2 do
+    if is_due(oldest[i + 1], #due) then
+        due[#due + 1] = oldest[i]
+    end
+end
+-- An entry whose element is something else only leaves the index.
+local values = call('HMGET', elements, unpack(due))
+local dropped = {}
+for i = 1, #due do
+    if is_tombstone(values[i]) then
+        dropped[#dropped + 1] = due[i]
+    end
+end
+call('ZREM', tombstones, unpack(due))
+if #dropped > 0 then
+    call('HDEL', elements, unpack(dropped))
+end
+return {1, unpack(dropped)}

@@ -1,0 +1,27 @@
+/**
+ * Decimal numbers as Redis keeps them: text without a terminator.
+ *
+ * Threading: stateless. Cost: O(digits); no locale, no allocation.
+ */
+#ifndef SCENESYNC_STORE_DECIMAL_H
+#define SCENESYNC_STORE_DECIMAL_H
+
+#include "protocol/span.h"
+
+enum { DECIMAL_BYTES_MAX = 21 }; /* a sign and 20 digits */
+
+/** Writes `value` into DECIMAL_BYTES_MAX bytes; returns the number of characters. No terminator. */
+size_t decimal_write(uint64_t value, char *out);
+size_t decimal_write_signed(int64_t value, char *out);
+
+/** Reads text that is nothing but digits. False for others, an absent span and above `max`. */
+__attribute__((warn_unused_result)) bool decimal_read(struct span text, uint64_t max,
+                                                      uint64_t *out);
+
+/** The same with an optional '-' before the digits. */
+__attribute__((warn_unused_result)) bool decimal_read_signed(struct span text, int64_t *out);
+
+/** Reads the digits that text starts with, one at least; returns their number, or 0. */
+size_t decimal_read_prefix(struct span text, uint64_t max, uint64_t *out);
+
+#endif

@@ -1,0 +1,57 @@
+#include "store/recognition.h"
+
+static bool is_same_delivery(const struct source *a, const struct source *b)
+{
+    return a->offset == b->offset && a->partition == b->partition && span_equal(a->topic, b->topic);
+}
+
+/* At or below the last applied record of this partition, in offset and in time. A lower offset
+ * with a later time is a topic that was made anew. */
+static bool is_behind_position(const struct recognition_case *arrived)
+{
+    const struct store_position *position = arrived->position;
+    return position->known && arrived->delivery.offset <= position->offset &&
+           arrived->record_timestamp_ms <= position->timestamp_ms;
+}
+
+static bool pending_equals(const struct batch_record *record, const struct retry_section *retry)
+{
+    if (record->pending_count != retry->index_count) {
+        return false;
+    }
+    return record->pending_count == 0 || memcmp(record->pending_indexes, retry->indexes,
+                                                record->pending_count * sizeof(uint32_t)) == 0;
+}
+
+static enum verdict recognise_first(const struct recognition_case *arrived)
+{
+    const struct batch_record *record = arrived->record;
+    if (record == NULL) {
+        return is_behind_position(arrived) ? VERDICT_STALE : VERDICT_NEW;
+    }
+    if (memcmp(&record->fingerprint, &arrived->fingerprint, sizeof(arrived->fingerprint)) != 0) {
+        return VERDICT_REUSED;
+    }
+    return is_same_delivery(&record->delivery, &arrived->delivery) ? VERDICT_REDELIVERED
+                                                                   : VERDICT_RESENT;
+}
+
+static enum verdict recognise_retry(const struct recognition_case *arrived)
+{
+    const struct batch_record *record = arrived->record;
+    const struct retry_section *retry = arrived->batch->retry;
+    if (record == NULL) {
+        return VERDICT_STALE;
+    }
+    if (record->attempt == retry->attempt &&
+        is_same_delivery(&record->delivery, &arrived->delivery)) {
+        return VERDICT_REDELIVERED;
+    }
+    bool is_next = record->attempt + 1 == retry->attempt && pending_equals(record, retry);
+    return is_next && !is_behind_position(arrived) ? VERDICT_NEW : VERDICT_STALE;
+}
+
+enum verdict recognise(const struct recognition_case *arrived)
+{
+    return arrived->batch->retry == NULL ? recognise_first(arrived) : recognise_retry(arrived);
+}

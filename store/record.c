@@ -1,0 +1,241 @@
+#include "store/record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "protocol/pack.h"
+
+struct record_fingerprint record_fingerprint_of(struct span operations_raw)
+{
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(operations_raw.data, operations_raw.size));
+    struct record_fingerprint fingerprint;
+    _Static_assert(sizeof(canonical.digest) == RECORD_FINGERPRINT_BYTES, "128 bits");
+    memcpy(fingerprint.bytes, canonical.digest, sizeof(fingerprint.bytes));
+    return fingerprint;
+}
+
+struct span record_field(const struct batch *batch, const struct source *source, bool by_source,
+                         struct arena *arena)
+{
+    char origin[300];
+    int origin_bytes = 0;
+    if (by_source) {
+        origin_bytes = snprintf(origin, sizeof(origin), "%.*s/%" PRId32 "/%" PRId64 " ",
+                                SPAN_ARGS(source->topic), source->partition, source->offset);
+    }
+    size_t size = batch->batch_id.size + 1 + (size_t)origin_bytes + batch->client_id.size;
+    uint8_t *field = arena_alloc(arena, size);
+    if (field == NULL) {
+        return (struct span){0};
+    }
+    uint8_t *at = field;
+    memcpy(at, batch->batch_id.data, batch->batch_id.size);
+    at += batch->batch_id.size;
+    *at++ = ' ';
+    memcpy(at, origin, (size_t)origin_bytes);
+    at += origin_bytes;
+    if (batch->client_id.size > 0) {
+        memcpy(at, batch->client_id.data, batch->client_id.size);
+    }
+    return span_make(field, size);
+}
+
+void record_encode(const struct batch_record *record, struct buffer *out)
+{
+    buffer_append_format(out, "%" PRIu32 " %.*s/%" PRId32 " %" PRId64 "\n", record->attempt,
+                         SPAN_ARGS(record->delivery.topic), record->delivery.partition,
+                         record->delivery.offset);
+    pack_array(out, 4);
+    pack_bin(out, span_make(record->fingerprint.bytes, RECORD_FINGERPRINT_BYTES));
+    pack_uint(out, record->arrival_ms);
+    pack_array(out, record->pending_count);
+    for (uint32_t i = 0; i < record->pending_count; i++) {
+        pack_uint(out, record->pending_indexes[i]);
+    }
+    struct sync_result result = record->result;
+    sync_result_encode(&result, BODIES_MARKED, 0, out);
+}
+
+static bool refuse(struct error *error, const char *what)
+{
+    return error_set(error, ERROR_STORE_ERROR, "the stored batch record is broken: %s", what);
+}
+
+/* A decimal number up to the terminator, which is passed over. */
+static bool head_number(const uint8_t **at, const uint8_t *end, uint8_t terminator, int64_t *out)
+{
+    int64_t value = 0;
+    const uint8_t *first = *at;
+    while (*at < end && **at >= '0' && **at <= '9') {
+        if (value > (INT64_MAX - 9) / 10) {
+            return false;
+        }
+        value = value * 10 + (**at - '0');
+        (*at)++;
+    }
+    if (*at == first || *at == end || **at != terminator) {
+        return false;
+    }
+    (*at)++;
+    *out = value;
+    return true;
+}
+
+/* "<attempt> <topic>/<partition> <offset>\n"; gives where the MessagePack part begins. */
+static bool head_decode(struct span value, struct batch_record *out, const uint8_t **body)
+{
+    const uint8_t *at = value.data;
+    const uint8_t *end = value.data + value.size;
+    int64_t attempt = 0;
+    int64_t partition = 0;
+    if (!head_number(&at, end, ' ', &attempt) || attempt < 1 || attempt > UINT32_MAX) {
+        return false;
+    }
+    const uint8_t *slash = memchr(at, '/', (size_t)(end - at)); /* a topic's name has none */
+    if (slash == NULL) {
+        return false;
+    }
+    out->delivery.topic = span_make(at, (size_t)(slash - at));
+    at = slash + 1;
+    if (!head_number(&at, end, ' ', &partition) || partition > INT32_MAX ||
+        !head_number(&at, end, '\n', &out->delivery.offset)) {
+        return false;
+    }
+    out->attempt = (uint32_t)attempt;
+    out->delivery.partition = (int32_t)partition;
+    *body = at;
+    return true;
+}
+
+static bool pending_decode(struct wire_cursor *cursor, struct arena *arena,
+                           struct batch_record *out, struct error *error)
+{
+    struct wire_value list = wire_read(cursor);
+    if (list.type != WIRE_ARRAY) {
+        return refuse(error, "no list of pending operations");
+    }
+    uint32_t *indexes = arena_alloc_array(arena, list.count, sizeof(uint32_t));
+    if (indexes == NULL) {
+        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a batch record");
+    }
+    for (uint32_t i = 0; i < list.count; i++) {
+        struct wire_value item = wire_read(cursor);
+        uint64_t index = 0;
+        if (!wire_as_uint(&item, &index) || index > UINT32_MAX) {
+            return refuse(error, "a pending index is no number");
+        }
+        indexes[i] = (uint32_t)index;
+    }
+    out->pending_indexes = indexes;
+    out->pending_count = list.count;
+    return true;
+}
+
+bool record_decode(struct span value, struct arena *arena, struct batch_record *out,
+                   struct error *error)
+{
+    struct batch_record record = {0};
+    const uint8_t *body = NULL;
+    if (!head_decode(value, &record, &body)) {
+        return refuse(error, "its first line is not '<attempt> <topic>/<partition> <offset>'");
+    }
+    struct span packed = span_make(body, value.size - (size_t)(body - value.data));
+    struct wire_structure structure;
+    if (!wire_check_structure(packed, &structure, NULL)) {
+        return refuse(error, "not MessagePack");
+    }
+    struct wire_cursor cursor = wire_cursor_of(packed);
+    struct wire_value head = wire_read(&cursor);
+    if (head.type != WIRE_ARRAY || head.count != 4) {
+        return refuse(error, "not an array of 4");
+    }
+    struct wire_value fingerprint = wire_peek(wire_skip(&cursor));
+    if (fingerprint.type != WIRE_BIN || fingerprint.body.size != RECORD_FINGERPRINT_BYTES) {
+        return refuse(error, "no fingerprint");
+    }
+    memcpy(record.fingerprint.bytes, fingerprint.body.data, RECORD_FINGERPRINT_BYTES);
+    struct wire_value arrival = wire_peek(wire_skip(&cursor));
+    if (!wire_as_uint(&arrival, &record.arrival_ms)) {
+        return refuse(error, "no arrival");
+    }
+    if (!pending_decode(&cursor, arena, &record, error)) {
+        return false;
+    }
+    struct error cause;
+    if (!sync_result_decode(wire_skip(&cursor), arena, &record.result, &cause)) {
+        if (cause.code == ERROR_OUT_OF_MEMORY) {
+            *error = cause;
+            return false;
+        }
+        return refuse(error, cause.message);
+    }
+    *out = record;
+    return true;
+}
+
+/* The bytes of the operation with this original index among those at hand. */
+static struct body body_at_hand(uint32_t index, const struct batch *batch)
+{
+    uint32_t low = 0;
+    uint32_t high = batch->operation_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (batch->operations[middle].index < index) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low < batch->operation_count && batch->operations[low].index == index) {
+        return (struct body){.kind = BODY_PRESENT, .raw = batch->operations[low].raw};
+    }
+    return (struct body){.kind = BODY_ABSENT};
+}
+
+/* The same among the failures that an earlier attempt settled. */
+static struct body body_settled(uint32_t index, const struct retry_section *retry)
+{
+    uint32_t low = 0;
+    uint32_t high = retry == NULL ? 0 : retry->failure_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (retry->failures[middle].index < index) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (retry != NULL && low < retry->failure_count && retry->failures[low].index == index) {
+        return retry->failures[low].body;
+    }
+    return (struct body){.kind = BODY_ABSENT};
+}
+
+static struct body body_of(uint32_t index, const struct batch *batch)
+{
+    struct body body = body_at_hand(index, batch);
+    return body.kind == BODY_PRESENT ? body : body_settled(index, batch->retry);
+}
+
+static void refill(struct body *body, uint32_t index, const struct batch *batch, bool *truncated)
+{
+    if (body->kind == BODY_MARKED) {
+        *body = body_of(index, batch);
+        *truncated = *truncated || body->kind == BODY_ABSENT;
+    }
+}
+
+void record_refill_bodies(struct sync_result *result, const struct batch *batch)
+{
+    for (uint32_t i = 0; i < result->conflict_entry_count; i++) {
+        struct conflict_entry *entry = &result->conflicts[i];
+        refill(&entry->body, entry->index, batch, &result->truncated);
+    }
+    for (uint32_t i = 0; i < result->failure_entry_count; i++) {
+        struct failure_entry *entry = &result->failures[i];
+        refill(&entry->body, entry->index, batch, &result->truncated);
+    }
+}

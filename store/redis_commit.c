@@ -1,0 +1,198 @@
+#include "store/redis_commit.h"
+
+#include <assert.h>
+#include <hiredis/hiredis.h>
+
+#include "store/position.h"
+#include "store/redis_command.h"
+#include "store/redis_keys.h"
+
+enum {
+    COMMAND_ARGUMENTS = 3, /* EVALSHA, the script, the number of keys */
+    HEAD_ARGUMENTS = 18
+};
+
+static const uint64_t exact_max = (uint64_t)1 << 53; /* Lua's numbers are exact up to here */
+static const uint64_t window_ms_max = 1000000000000000;
+
+struct section_counts {
+    size_t added, removed; /* of the tombstone index */
+    size_t settled, pending;
+};
+
+static struct section_counts count_sections(const struct scene_commit *commit)
+{
+    struct section_counts counts = {0};
+    for (size_t i = 0; i < commit->element_count; i++) {
+        switch (commit->elements[i].kind) {
+        case ELEMENT_WRITE_PRESENT:
+            break;
+        case ELEMENT_WRITE_REVIVED:
+            counts.removed++;
+            break;
+        case ELEMENT_WRITE_TOMBSTONE:
+            counts.added++;
+            break;
+        }
+    }
+    for (size_t i = 0; i < commit->record_count; i++) {
+        counts.pending += commit->records[i].pending;
+    }
+    counts.settled = commit->record_count - counts.pending;
+    return counts;
+}
+
+static uint64_t clamp(uint64_t value, uint64_t min, uint64_t max)
+{
+    if (value < min) {
+        return min;
+    }
+    return value > max ? max : value;
+}
+
+/** The record time up to which tombstones are dropped: never so low that Lua would round it. */
+static int64_t tombstone_cutoff_ms(const struct scene_commit *commit, uint64_t retention_ms)
+{
+    int64_t retention = (int64_t)clamp(retention_ms, 0, exact_max / 2);
+    int64_t lowest = -(int64_t)(exact_max / 2) + retention;
+    return commit->updated_at_ms < lowest ? lowest - retention : commit->updated_at_ms - retention;
+}
+
+static void add_token(struct buffer *out, const struct store_token *token)
+{
+    assert(token->size <= STORE_TOKEN_BYTES_MAX);
+    redis_command_add(out, span_make(token->text, token->size));
+}
+
+static void encode_head(const struct scene_commit *commit, const struct store_retention *retention,
+                        struct section_counts counts, struct buffer *out)
+{
+    if (commit->checked) {
+        redis_command_add_uint(out, commit->expected_version);
+    } else {
+        redis_command_add_text(out, "");
+    }
+    add_token(out, &commit->expected_token);
+    redis_command_add_uint(out, commit->version);
+    add_token(out, &commit->token);
+    redis_command_add_uint(out, commit->scene_element_count);
+    redis_command_add_int(out, commit->updated_at_ms);
+    redis_command_add_uint(out, commit->element_count);
+    redis_command_add_uint(out, counts.added);
+    redis_command_add_uint(out, counts.removed);
+    redis_command_add_uint(out, counts.settled);
+    redis_command_add_uint(out, counts.pending);
+    redis_command_add_uint(out, commit->position_count);
+    redis_command_add_int(out, tombstone_cutoff_ms(commit, retention->tombstone_retention_ms));
+    redis_command_add_uint(out, retention->tombstones_max);
+    redis_command_add_uint(out, retention->dedupe_batches_max);
+    redis_command_add_uint(out, clamp(retention->dedupe_bytes_max / 2, 0, exact_max));
+    redis_command_add_uint(
+        out, clamp(retention->dedupe_window_ms, REDIS_RECORDS_WINDOW_MS_MIN, window_ms_max));
+    redis_command_add(out, commit->settled_offsets);
+}
+
+static void encode_elements(const struct scene_commit *commit, struct buffer *out)
+{
+    for (size_t i = 0; i < commit->element_count; i++) {
+        redis_command_add(out, commit->elements[i].id);
+        redis_command_add(out, commit->elements[i].value);
+    }
+    for (size_t i = 0; i < commit->element_count; i++) {
+        if (commit->elements[i].kind == ELEMENT_WRITE_TOMBSTONE) {
+            redis_command_add_int(out, commit->elements[i].record_time_ms);
+            redis_command_add(out, commit->elements[i].id);
+        }
+    }
+    for (size_t i = 0; i < commit->element_count; i++) {
+        if (commit->elements[i].kind == ELEMENT_WRITE_REVIVED) {
+            redis_command_add(out, commit->elements[i].id);
+        }
+    }
+}
+
+/** The records section has the settled ones before the pending ones, in all of its three parts. */
+static void encode_records(const struct scene_commit *commit, struct buffer *out)
+{
+    enum { PAIRS, FIELDS, ATTEMPTS, PARTS };
+    for (size_t step = 0; step < 2 * PARTS; step++) {
+        bool pending = step % 2 != 0;
+        for (size_t i = 0; i < commit->record_count; i++) {
+            const struct record_write *record = &commit->records[i];
+            if (record->pending != pending) {
+                continue;
+            }
+            if (step / 2 == ATTEMPTS) {
+                redis_command_add_uint(out, record->attempt);
+                continue;
+            }
+            redis_command_add(out, record->field);
+            if (step / 2 == PAIRS) {
+                redis_command_add(out, record->value);
+            }
+        }
+    }
+}
+
+static void encode_positions(const struct scene_commit *commit, struct buffer *out)
+{
+    for (size_t i = 0; i < commit->position_count; i++) {
+        const struct store_position *position = &commit->positions[i];
+        char text[POSITION_BYTES_MAX];
+        size_t size = position_write(position, text);
+        redis_position_field_add(out, position->name);
+        redis_command_add(out, span_make(text, size));
+    }
+}
+
+void redis_commit_encode(const struct scene_commit *commit, const struct redis_script *script,
+                         struct buffer *out)
+{
+    assert(commit->checked || commit->element_count == 0);
+    struct section_counts counts = count_sections(commit);
+    redis_command_begin(out, COMMAND_ARGUMENTS + REDIS_KEY_COUNT + HEAD_ARGUMENTS +
+                                 2 * (commit->element_count + counts.added) + counts.removed +
+                                 4 * commit->record_count + 2 * commit->position_count);
+    redis_command_add_text(out, "EVALSHA");
+    redis_command_add(out, span_make(script->sha, REDIS_SCRIPT_SHA_BYTES));
+    redis_command_add_uint(out, REDIS_KEY_COUNT);
+    for (unsigned key = 0; key < REDIS_KEY_COUNT; key++) {
+        redis_key_add(out, script->key_prefix, commit->session_id, (enum redis_key)key);
+    }
+    encode_head(commit, &script->retention, counts, out);
+    encode_elements(commit, out);
+    encode_records(commit, out);
+    encode_positions(commit, out);
+}
+
+/** Copies the ids of dropped tombstones. Without room for them the commit has taken effect all the
+ * same: the caller has to read again. */
+static enum store_status take_dropped(struct scene_commit *commit, const redisReply *reply)
+{
+    commit->dropped_count = 0;
+    for (size_t i = 1; i < reply->elements; i++) {
+        const redisReply *id = reply->element[i];
+        struct span copy = {0};
+        if (id->type == REDIS_REPLY_STRING && i <= STORE_DROPPED_TOMBSTONES_MAX) {
+            copy = arena_copy(commit->arena, span_make(id->str, id->len));
+        }
+        if (span_is_absent(copy)) {
+            return STORE_UNKNOWN;
+        }
+        commit->dropped[commit->dropped_count++] = copy;
+    }
+    return STORE_DONE;
+}
+
+enum store_status redis_commit_take(struct scene_commit *commit, const redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 ||
+        reply->element[0]->type != REDIS_REPLY_INTEGER) {
+        char quoted[ERROR_QUOTE_BYTES_MAX];
+        error_set(&commit->error, ERROR_STORE_ERROR,
+                  "committing scene %s: the script's reply has another shape than it documents",
+                  error_quote(commit->session_id, quoted));
+        return STORE_FAILED;
+    }
+    return reply->element[0]->integer == 1 ? take_dropped(commit, reply) : STORE_REFUSED;
+}

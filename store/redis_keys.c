@@ -1,0 +1,28 @@
+#include "store/redis_keys.h"
+
+#include <assert.h>
+
+#include "store/redis_command.h"
+
+static const char *const tails[REDIS_KEY_COUNT] = {
+    [REDIS_KEY_META] = "}",
+    [REDIS_KEY_ELEMENTS] = "}:elements",
+    [REDIS_KEY_TOMBSTONES] = "}:tombstones",
+    [REDIS_KEY_BATCHES] = "}:batches",
+    [REDIS_KEY_BATCHES_OLD] = "}:batches.old",
+    [REDIS_KEY_PENDING] = "}:pending",
+};
+
+void redis_key_add(struct buffer *out, struct span key_prefix, struct span session_id,
+                   enum redis_key key)
+{
+    assert(key < REDIS_KEY_COUNT);
+    struct span parts[] = {key_prefix, span_make("{", 1), session_id, span_of_text(tails[key])};
+    redis_command_add_parts(out, parts, sizeof parts / sizeof *parts);
+}
+
+void redis_position_field_add(struct buffer *out, struct span name)
+{
+    struct span parts[] = {span_make("at:", 3), name};
+    redis_command_add_parts(out, parts, sizeof parts / sizeof *parts);
+}

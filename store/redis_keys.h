@@ -1,0 +1,29 @@
+/**
+ * The names of a scene's keys in Redis (store/README.md).
+ *
+ * Threading: stateless.
+ */
+#ifndef SCENESYNC_STORE_REDIS_KEYS_H
+#define SCENESYNC_STORE_REDIS_KEYS_H
+
+#include "protocol/buffer.h"
+
+/** In the order of the commit script's KEYS. */
+enum redis_key {
+    REDIS_KEY_META,
+    REDIS_KEY_ELEMENTS,
+    REDIS_KEY_TOMBSTONES,
+    REDIS_KEY_BATCHES,
+    REDIS_KEY_BATCHES_OLD,
+    REDIS_KEY_PENDING,
+    REDIS_KEY_COUNT
+};
+
+/** Appends one command argument: "<prefix>{<session>}" and the key's suffix. */
+void redis_key_add(struct buffer *out, struct span key_prefix, struct span session_id,
+                   enum redis_key key);
+
+/** Appends one command argument: the field of a position in the meta, "at:<topic>/<partition>". */
+void redis_position_field_add(struct buffer *out, struct span name);
+
+#endif

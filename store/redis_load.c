@@ -1,0 +1,230 @@
+#include "store/redis_load.h"
+
+#include <hiredis/hiredis.h>
+
+#include "store/decimal.h"
+#include "store/position.h"
+#include "store/record_head.h"
+#include "store/redis_command.h"
+#include "store/redis_keys.h"
+
+enum {
+    FIELDS_PER_COMMAND_MAX = 5000, /* so that no single command holds Redis up for long */
+    META_FIELDS = 3,               /* version, commit, element_count */
+    RECORD_KEYS = 3
+};
+
+/* Records move from `pending` to `batches` to `batches.old`: read in this order, one that moves
+ * meanwhile is seen at least once. */
+static const enum redis_key record_keys[RECORD_KEYS] = {REDIS_KEY_PENDING, REDIS_KEY_BATCHES,
+                                                        REDIS_KEY_BATCHES_OLD};
+
+static size_t group_count(size_t fields)
+{
+    return fields / FIELDS_PER_COMMAND_MAX + (fields % FIELDS_PER_COMMAND_MAX != 0);
+}
+
+/** The fields of group `group` of `count`: where they start, and how many. */
+static size_t group_size(size_t count, size_t group, size_t *from)
+{
+    *from = group * FIELDS_PER_COMMAND_MAX;
+    size_t rest = count - *from;
+    return rest < FIELDS_PER_COMMAND_MAX ? rest : FIELDS_PER_COMMAND_MAX;
+}
+
+static void encode_hmget(struct buffer *out, struct span key_prefix, struct span session_id,
+                         enum redis_key key, const struct span *fields, size_t count)
+{
+    for (size_t group = 0; group < group_count(count); group++) {
+        size_t from, size = group_size(count, group, &from);
+        redis_command_begin(out, 2 + size);
+        redis_command_add_text(out, "HMGET");
+        redis_key_add(out, key_prefix, session_id, key);
+        for (size_t i = 0; i < size; i++) {
+            redis_command_add(out, fields[from + i]);
+        }
+    }
+}
+
+bool redis_load_begin(struct scene_load *load)
+{
+    load->version = 0;
+    load->token = (struct store_token){0};
+    load->scene_element_count = 0;
+    load->element_values = arena_alloc_array(load->arena, load->element_count, sizeof(struct span));
+    load->record_values = arena_alloc_array(load->arena, load->record_count, sizeof(struct span));
+    if (load->element_values == NULL || load->record_values == NULL) {
+        return error_set(&load->error, ERROR_OUT_OF_MEMORY,
+                         "loading %zu elements and %zu records: the arena of %zu bytes is full",
+                         load->element_count, load->record_count, load->arena->bytes_max);
+    }
+    return true;
+}
+
+size_t redis_load_encode(const struct scene_load *load, struct span key_prefix, struct buffer *out)
+{
+    redis_command_begin(out, 2 + META_FIELDS + load->position_count);
+    redis_command_add_text(out, "HMGET");
+    redis_key_add(out, key_prefix, load->session_id, REDIS_KEY_META);
+    redis_command_add_text(out, "version");
+    redis_command_add_text(out, "commit");
+    redis_command_add_text(out, "element_count");
+    for (size_t i = 0; i < load->position_count; i++) {
+        redis_position_field_add(out, load->positions[i].name);
+    }
+    encode_hmget(out, key_prefix, load->session_id, REDIS_KEY_ELEMENTS, load->element_ids,
+                 load->element_count);
+    for (size_t i = 0; i < RECORD_KEYS; i++) {
+        encode_hmget(out, key_prefix, load->session_id, record_keys[i], load->record_fields,
+                     load->record_count);
+    }
+    return 1 + group_count(load->element_count) + RECORD_KEYS * group_count(load->record_count);
+}
+
+/** A string reply's bytes; absent for nil and everything else. */
+static struct span reply_span(const redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_STRING) {
+        return (struct span){0};
+    }
+    return span_make(reply->str, reply->len);
+}
+
+static bool is_array(const redisReply *reply, size_t count)
+{
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements == count;
+}
+
+static bool refuse_reply(struct error *error, struct span session_id)
+{
+    char quoted[ERROR_QUOTE_BYTES_MAX];
+    return error_set(error, ERROR_STORE_ERROR,
+                     "reading scene %s: Redis's reply has another shape than the command asks for",
+                     error_quote(session_id, quoted));
+}
+
+static bool refuse_meta(struct error *error, struct span session_id, const char *field,
+                        struct span value, const char *rule)
+{
+    char session[ERROR_QUOTE_BYTES_MAX], quoted[ERROR_QUOTE_BYTES_MAX];
+    return error_set(error, ERROR_STORE_ERROR,
+                     "reading scene %s: `%s` is \"%s\", it must be %s; correct what wrote it",
+                     error_quote(session_id, session), field, error_quote(value, quoted), rule);
+}
+
+/** Reads a number of the meta; 0 where it is not there. */
+static bool take_number(struct span session_id, const char *field, struct span value, uint64_t *out,
+                        struct error *error)
+{
+    *out = 0;
+    if (!span_is_absent(value) && !decimal_read(value, UINT64_MAX, out)) {
+        return refuse_meta(error, session_id, field, value, "a decimal number below 2^64");
+    }
+    return true;
+}
+
+static bool take_token(struct span session_id, struct span value, struct store_token *out,
+                       struct error *error)
+{
+    if (value.size > STORE_TOKEN_BYTES_MAX) {
+        return refuse_meta(error, session_id, "commit", value, "a text of at most 32 bytes");
+    }
+    *out = (struct store_token){.size = (uint8_t)value.size};
+    if (value.size > 0) {
+        memcpy(out->text, value.data, value.size);
+    }
+    return true;
+}
+
+static bool take_position(struct span session_id, struct span value,
+                          struct store_position *position, struct error *error)
+{
+    position->known = false;
+    if (!span_is_absent(value) && !position_read(value, position)) {
+        return refuse_meta(error, session_id, "at:<topic>/<partition>", value,
+                           "\"<offset> <timestamp>\"");
+    }
+    return true;
+}
+
+static bool take_meta(struct scene_load *load, const redisReply *reply)
+{
+    if (!is_array(reply, META_FIELDS + load->position_count)) {
+        return refuse_reply(&load->error, load->session_id);
+    }
+    if (!take_number(load->session_id, "version", reply_span(reply->element[0]), &load->version,
+                     &load->error) ||
+        !take_token(load->session_id, reply_span(reply->element[1]), &load->token, &load->error) ||
+        !take_number(load->session_id, "element_count", reply_span(reply->element[2]),
+                     &load->scene_element_count, &load->error)) {
+        return false;
+    }
+    for (size_t i = 0; i < load->position_count; i++) {
+        if (!take_position(load->session_id, reply_span(reply->element[META_FIELDS + i]),
+                           &load->positions[i], &load->error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool copy_value(struct arena *arena, struct span value, struct span *out,
+                       struct error *error)
+{
+    *out = arena_copy(arena, value);
+    if (span_is_absent(*out)) {
+        return error_set(error, ERROR_OUT_OF_MEMORY,
+                         "reading a scene: the arena of %zu bytes has no room for a value of %zu",
+                         arena->bytes_max, value.size);
+    }
+    return true;
+}
+
+static bool take_elements(struct scene_load *load, size_t group, const redisReply *reply)
+{
+    size_t from, size = group_size(load->element_count, group, &from);
+    if (!is_array(reply, size)) {
+        return refuse_reply(&load->error, load->session_id);
+    }
+    for (size_t i = 0; i < size; i++) {
+        struct span value = reply_span(reply->element[i]);
+        if (!span_is_absent(value) &&
+            !copy_value(load->arena, value, &load->element_values[from + i], &load->error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/** Of a record that stands under several keys the latest attempt counts. */
+static bool take_records(struct scene_load *load, size_t group, const redisReply *reply)
+{
+    size_t from, size = group_size(load->record_count, group, &from);
+    if (!is_array(reply, size)) {
+        return refuse_reply(&load->error, load->session_id);
+    }
+    for (size_t i = 0; i < size; i++) {
+        struct span value = reply_span(reply->element[i]);
+        struct span *known = &load->record_values[from + i];
+        bool is_later =
+            span_is_absent(*known) || record_head_attempt(value) > record_head_attempt(*known);
+        if (!span_is_absent(value) && is_later &&
+            !copy_value(load->arena, value, known, &load->error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool redis_load_take(struct scene_load *load, size_t index, const redisReply *reply)
+{
+    if (index == 0) {
+        return take_meta(load, reply);
+    }
+    size_t group = index - 1;
+    size_t element_groups = group_count(load->element_count);
+    if (group < element_groups) {
+        return take_elements(load, group, reply);
+    }
+    return take_records(load, (group - element_groups) % group_count(load->record_count), reply);
+}

@@ -1,0 +1,51 @@
+/**
+ * What is asked of Redis before it gets any work: who it is (HELLO: version, role, password), the
+ * database, the script, and a self test. That runs the script on scratch keys with every command
+ * in it, so that a missing ACL right, a full memory or missing replicas show before they can stop
+ * a commit half-way.
+ *
+ * Lifetime: init .. any number of runs; borrows what init is given. Threading: one thread. Cost:
+ * two round trips.
+ */
+#ifndef SCENESYNC_STORE_REDIS_PROBE_H
+#define SCENESYNC_STORE_REDIS_PROBE_H
+
+#include "store/redis_commit.h"
+
+struct redisReply;
+
+struct redis_probe {
+    const char *username, *password; /* NULL: none */
+    int database;
+    struct redis_script *script; /* gets the sha */
+    char scratch_session[64];    /* a name of this process's own */
+};
+
+/** One command each, in this order. What follows LOAD_SCRIPT needs its reply first. */
+enum redis_probe_step {
+    REDIS_PROBE_HELLO,
+    REDIS_PROBE_SELECT,
+    REDIS_PROBE_LOAD_SCRIPT,
+    REDIS_PROBE_CLEAN_BEFORE,
+    REDIS_PROBE_COMMIT_FIRST,
+    REDIS_PROBE_COMMIT_REVIVE,
+    REDIS_PROBE_COMMIT_ROTATE,
+    REDIS_PROBE_COMMIT_UNCHECKED,
+    REDIS_PROBE_CLEAN_AFTER,
+    REDIS_PROBE_STEPS
+};
+
+/** `random` makes the scratch keys unlike those of other workers. */
+void redis_probe_init(struct redis_probe *probe, uint64_t random);
+
+void redis_probe_encode(const struct redis_probe *probe, enum redis_probe_step step,
+                        struct buffer *out);
+
+/** Takes the reply, no error reply. False where Redis cannot be worked with; the error's message
+ * then reads like an error reply: a code, a sentence (redis_errors.h). */
+__attribute__((warn_unused_result)) bool redis_probe_take(struct redis_probe *probe,
+                                                          enum redis_probe_step step,
+                                                          const struct redisReply *reply,
+                                                          struct error *error);
+
+#endif

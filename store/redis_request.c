@@ -1,0 +1,97 @@
+#include "store/redis_request.h"
+
+#include "store/redis_load.h"
+
+size_t redis_request_encode(const struct redis_request *request, const struct redis_probe *probe,
+                            struct buffer *out)
+{
+    switch (request->kind) {
+    case REDIS_REQUEST_PROBE:
+        redis_probe_encode(probe, request->of.step, out);
+        return 1;
+    case REDIS_REQUEST_SCRIPT:
+        redis_probe_encode(probe, REDIS_PROBE_LOAD_SCRIPT, out);
+        return 1;
+    case REDIS_REQUEST_LOAD:
+        return redis_load_encode(request->of.load, probe->script->key_prefix, out);
+    case REDIS_REQUEST_COMMIT:
+        redis_commit_encode(request->of.commit, probe->script, out);
+        return 1;
+    case REDIS_REQUEST_SCENE_READ:
+        redis_scene_read_encode(request->of.scene_read, probe->script->key_prefix, out);
+        return REDIS_SCENE_READ_COMMANDS;
+    }
+    return 0;
+}
+
+void redis_request_take(struct redis_request *request, const struct redisReply *reply)
+{
+    bool taken = true;
+    if (request->status != STORE_DONE) {
+        return;
+    }
+    switch (request->kind) {
+    case REDIS_REQUEST_LOAD:
+        taken = redis_load_take(request->of.load, request->replies_taken, reply);
+        break;
+    case REDIS_REQUEST_COMMIT:
+        request->status = redis_commit_take(request->of.commit, reply);
+        break;
+    case REDIS_REQUEST_SCENE_READ:
+        taken = redis_scene_read_take(request->of.scene_read, request->replies_taken, reply);
+        break;
+    case REDIS_REQUEST_PROBE:
+    case REDIS_REQUEST_SCRIPT:
+        break;
+    }
+    if (!taken) {
+        request->status = STORE_FAILED;
+    }
+}
+
+static struct error *error_of(const struct redis_request *request)
+{
+    switch (request->kind) {
+    case REDIS_REQUEST_LOAD:
+        return &request->of.load->error;
+    case REDIS_REQUEST_COMMIT:
+        return &request->of.commit->error;
+    case REDIS_REQUEST_SCENE_READ:
+        return &request->of.scene_read->error;
+    case REDIS_REQUEST_PROBE:
+    case REDIS_REQUEST_SCRIPT:
+        break;
+    }
+    return NULL;
+}
+
+void redis_request_fail(struct redis_request *request, enum error_code code, const char *message)
+{
+    if (request->status != STORE_FAILED && request->status != STORE_UNKNOWN) {
+        request->status = STORE_FAILED;
+        error_set(error_of(request), code, "%s", message);
+    }
+}
+
+void redis_request_complete(const struct redis_request *request)
+{
+    switch (request->kind) {
+    case REDIS_REQUEST_LOAD:
+        request->of.load->status = request->status;
+        return;
+    case REDIS_REQUEST_COMMIT:
+        request->of.commit->status = request->status;
+        return;
+    case REDIS_REQUEST_SCENE_READ:
+        request->of.scene_read->status = request->status;
+        return;
+    case REDIS_REQUEST_PROBE:
+    case REDIS_REQUEST_SCRIPT:
+        return;
+    }
+}
+
+bool redis_request_is_callers(const struct redis_request *request)
+{
+    return request->kind != REDIS_REQUEST_PROBE && request->kind != REDIS_REQUEST_SCRIPT;
+}

@@ -1,0 +1,65 @@
+/**
+ * The Redis store: scenes under `<prefix>{<session>}…` (store/README.md), every commit one call of
+ * store/commit.lua, everything pipelined over one connection.
+ *
+ * It never blocks: connecting, sending and receiving happen in store_poll(). It reconnects by
+ * itself, with exponential backoff and jitter, resolving the address again. What Redis refuses for
+ * a while (LOADING, OOM, MISCONF, NOREPLICAS, NOPERM …) makes it not ready, and completes the
+ * requests concerned as STORE_UNKNOWN; WRONGTYPE and the script's own refusals are STORE_FAILED.
+ * Threading: one thread.
+ */
+#ifndef SCENESYNC_STORE_REDIS_STORE_H
+#define SCENESYNC_STORE_REDIS_STORE_H
+
+#include "store/store.h"
+
+enum { REDIS_ADDRESS_TEXT_BYTES_MAX = 256 };
+
+/** Where and who: parsed from `redis.url` by redis_address_parse(). */
+struct redis_address {
+    bool is_unix, is_tls;
+    char host_or_path[REDIS_ADDRESS_TEXT_BYTES_MAX];
+    int port;
+    int database;
+    char username[REDIS_ADDRESS_TEXT_BYTES_MAX]; /* empty: none */
+};
+
+/**
+ * Reads `redis://[user@]host:port/db`, `unix:///path?db=0` or `rediss://…` (IPv6 hosts in
+ * brackets). Fails with ERROR_INVALID_VALUE, saying what is allowed; a password in the URL is
+ * refused with the cure (redis.password, redis.password_file), rediss:// where hiredis was built
+ * without TLS too.
+ */
+__attribute__((warn_unused_result)) bool
+redis_address_parse(const char *url, struct redis_address *out, struct error *error);
+
+struct redis_store_options {
+    struct redis_address address;
+    const char *username, *password; /* NULL: none; copied */
+    const char *key_prefix;          /* copied */
+    int connect_timeout_ms, command_timeout_ms;
+    struct store_retention retention;
+    struct store_observer observer;
+    uint64_t (*monotonic_ms)(void *context); /* the clock of backoff and timeouts */
+    void *clock_context;
+    uint64_t jitter_seed;
+};
+
+/** Makes the store; connects in the first polls. Returns owned, or NULL when out of memory. */
+struct store *redis_store_create(const struct redis_store_options *options);
+
+/**
+ * Reads one whole scene, for `scenesync scene`: every element's id and raw value. Blocking use:
+ * polls until done or `timeout_ms` is over. Values go to the arena.
+ */
+struct scene_dump {
+    uint64_t version;
+    int64_t updated_at_ms;
+    struct span *ids, *values;
+    size_t count;
+};
+__attribute__((warn_unused_result)) bool
+redis_store_read_scene(struct store *store, struct span session_id, int timeout_ms,
+                       struct arena *arena, struct scene_dump *out, struct error *error);
+
+#endif

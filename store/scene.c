@@ -1,0 +1,404 @@
+#include "store/scene.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "protocol/buffer.h"
+#include "protocol/limits.h"
+#include "protocol/pack.h"
+#include "protocol/wire.h"
+
+enum { SCENE_SLOTS_FIRST = 16 };
+
+struct scene *scene_create(struct span session_id)
+{
+    struct scene *scene = calloc(1, sizeof(*scene));
+    uint8_t *id = malloc(session_id.size + 1);
+    if (scene == NULL || id == NULL) {
+        free(scene);
+        free(id);
+        return NULL;
+    }
+    memcpy(id, session_id.data, session_id.size);
+    scene->session_id = span_make(id, session_id.size);
+    scene->bytes = sizeof(*scene) + session_id.size;
+    return scene;
+}
+
+static void element_destroy(struct element *element)
+{
+    free(element->document);
+    free(element);
+}
+
+void scene_destroy(struct scene *scene)
+{
+    if (scene == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < scene->slot_count; i++) {
+        if (scene->slots[i] != NULL) {
+            element_destroy(scene->slots[i]);
+        }
+    }
+    for (size_t i = 0; i < scene->position_count; i++) {
+        free((void *)(uintptr_t)scene->positions[i].name.data);
+    }
+    free(scene->slots);
+    free(scene->dirty);
+    free(scene->positions);
+    free((void *)(uintptr_t)scene->session_id.data);
+    free(scene);
+}
+
+/* The slot of the id, or the empty one where it would go. The table is never full. */
+static size_t slot_of(struct element *const *slots, size_t slot_count, struct span id)
+{
+    size_t mask = slot_count - 1;
+    size_t slot = (size_t)XXH3_64bits(id.data, id.size) & mask;
+    while (slots[slot] != NULL && !span_equal(slots[slot]->id, id)) {
+        slot = (slot + 1) & mask;
+    }
+    return slot;
+}
+
+static bool scene_grow_slots(struct scene *scene)
+{
+    size_t count = scene->slot_count == 0 ? SCENE_SLOTS_FIRST : scene->slot_count * 2;
+    struct element **slots = calloc(count, sizeof(struct element *));
+    if (slots == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < scene->slot_count; i++) {
+        struct element *element = scene->slots[i];
+        if (element != NULL) {
+            slots[slot_of(slots, count, element->id)] = element;
+        }
+    }
+    scene->bytes += (count - scene->slot_count) * sizeof(struct element *);
+    free(scene->slots);
+    scene->slots = slots;
+    scene->slot_count = count;
+    return true;
+}
+
+struct element *scene_find(const struct scene *scene, struct span id)
+{
+    if (scene->slot_count == 0) {
+        return NULL;
+    }
+    return scene->slots[slot_of(scene->slots, scene->slot_count, id)];
+}
+
+struct element *scene_note(struct scene *scene, struct span id)
+{
+    struct element *element = scene_find(scene, id);
+    if (element != NULL) {
+        return element;
+    }
+    if ((scene->used_slots + 1) * 4 > scene->slot_count * 3 && !scene_grow_slots(scene)) {
+        return NULL;
+    }
+    /* The id stands behind the struct, in one allocation. */
+    element = calloc(1, sizeof(*element) + id.size);
+    if (element == NULL) {
+        return NULL;
+    }
+    memcpy(element + 1, id.data, id.size);
+    element->id = span_make(element + 1, id.size);
+    scene->slots[slot_of(scene->slots, scene->slot_count, id)] = element;
+    scene->used_slots++;
+    scene->bytes += sizeof(*element) + id.size;
+    return element;
+}
+
+/* Notes what was read, unless an earlier look of this cycle is remembered already. */
+static void element_keep_first_look(struct element *element)
+{
+    if (element->is_loaded && !element->has_first_look) {
+        element->has_first_look = true;
+        element->first_presence = element->presence;
+        element->first_version = element->version;
+        element->first_timestamp_ms = element->timestamp_ms;
+    }
+}
+
+void scene_forget(struct scene *scene, bool keep_first_look)
+{
+    scene->is_loaded = false;
+    scene->dirty_count = 0;
+    for (size_t i = 0; i < scene->position_count; i++) {
+        scene->positions[i].is_read = false;
+        scene->positions[i].known = false;
+        scene->positions[i].offset = 0;
+        scene->positions[i].timestamp_ms = 0;
+    }
+    for (size_t i = 0; i < scene->slot_count; i++) {
+        struct element *element = scene->slots[i];
+        if (element == NULL) {
+            continue;
+        }
+        if (keep_first_look) {
+            /* Of a changed element scene_touch() took the first look before its change. */
+            element_keep_first_look(element);
+        } else {
+            element->has_first_look = false;
+        }
+        element->is_loaded = false;
+        element->is_dirty = false;
+        element->batch_serial = 0;
+        element->was_raced = false;
+    }
+}
+
+void scene_forget_first_looks(struct scene *scene)
+{
+    for (size_t i = 0; i < scene->slot_count; i++) {
+        if (scene->slots[i] != NULL) {
+            scene->slots[i]->has_first_look = false;
+            scene->slots[i]->was_raced = false;
+        }
+    }
+}
+
+/* Copies a document into the element's room, which only grows. */
+static bool element_set_document(struct scene *scene, struct element *element, struct span document)
+{
+    if (document.size > element->document_capacity) {
+        uint8_t *room = realloc(element->document, document.size);
+        if (room == NULL) {
+            return false;
+        }
+        scene->bytes += document.size - element->document_capacity;
+        element->document = room;
+        element->document_capacity = document.size;
+    }
+    memcpy(element->document, document.data, document.size);
+    element->document_bytes = document.size;
+    return true;
+}
+
+bool element_value_decode(struct span value, struct element_value *out, struct error *error)
+{
+    struct wire_structure structure;
+    if (!wire_check_structure(value, &structure, NULL) ||
+        structure.depth > LIMITS_DEPTH_CEILING + 2) {
+        return error_set(error, ERROR_STORE_ERROR, "the stored value is not MessagePack");
+    }
+    struct wire_cursor cursor = wire_cursor_of(value);
+    struct wire_value head = wire_read(&cursor);
+    if (head.type == WIRE_MAP) {
+        *out = (struct element_value){.document = value};
+        return true;
+    }
+    if (head.type != WIRE_ARRAY || head.count < 3 || head.count > 4) {
+        return error_set(error, ERROR_STORE_ERROR,
+                         "the stored value is neither [version, timestamp, element] nor a map");
+    }
+    struct element_value decoded = {0};
+    struct wire_value version = wire_read(&cursor);
+    bool is_version = wire_as_uint(&version, &decoded.version);
+    struct wire_value timestamp = is_version ? wire_read(&cursor) : version;
+    if (!is_version || !wire_as_uint(&timestamp, &decoded.timestamp_ms)) {
+        return error_set(error, ERROR_STORE_ERROR,
+                         "version or timestamp of the stored value is not a non-negative integer");
+    }
+    struct span document = wire_skip(&cursor);
+    struct wire_value body = wire_peek(document);
+    if (body.type == WIRE_MAP) {
+        decoded.document = document;
+    } else if (body.type != WIRE_NIL) {
+        return error_set(error, ERROR_STORE_ERROR, "the stored element is %s, not a map",
+                         wire_type_name(body.type));
+    }
+    *out = decoded;
+    return true;
+}
+
+bool scene_load_element(struct scene *scene, struct element *element, struct span value,
+                        struct error *error)
+{
+    struct element_value decoded = {0};
+    enum element_presence presence = ELEMENT_UNKNOWN;
+    if (!span_is_absent(value)) {
+        struct error cause;
+        if (!element_value_decode(value, &decoded, &cause)) {
+            char quoted[ERROR_QUOTE_BYTES_MAX];
+            return error_set(error, ERROR_STORE_ERROR, "element '%s' in the store: %s",
+                             error_quote(element->id, quoted), cause.message);
+        }
+        presence = span_is_absent(decoded.document) ? ELEMENT_REMOVED : ELEMENT_PRESENT;
+    }
+    if (presence == ELEMENT_PRESENT && !element_set_document(scene, element, decoded.document)) {
+        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a stored element");
+    }
+    element->presence = presence;
+    element->version = decoded.version;
+    element->timestamp_ms = decoded.timestamp_ms;
+    element->is_indexed = presence == ELEMENT_REMOVED;
+    element->is_loaded = true;
+    element->was_raced =
+        element->has_first_look &&
+        (element->first_presence != presence || element->first_version != decoded.version ||
+         element->first_timestamp_ms != decoded.timestamp_ms);
+    return true;
+}
+
+struct store_position *scene_position(struct scene *scene, struct span name)
+{
+    for (size_t i = 0; i < scene->position_count; i++) {
+        if (span_equal(scene->positions[i].name, name)) {
+            return &scene->positions[i];
+        }
+    }
+    if (scene->position_count == scene->position_capacity) {
+        size_t capacity = scene->position_capacity == 0 ? 4 : scene->position_capacity * 2;
+        struct store_position *grown =
+            realloc(scene->positions, capacity * sizeof(struct store_position));
+        if (grown == NULL) {
+            return NULL;
+        }
+        scene->bytes += (capacity - scene->position_capacity) * sizeof(struct store_position);
+        scene->positions = grown;
+        scene->position_capacity = capacity;
+    }
+    uint8_t *copy = malloc(name.size + 1);
+    if (copy == NULL) {
+        return NULL;
+    }
+    memcpy(copy, name.data, name.size);
+    scene->bytes += name.size;
+    struct store_position *position = &scene->positions[scene->position_count++];
+    *position = (struct store_position){.name = span_make(copy, name.size)};
+    return position;
+}
+
+void scene_begin_batch(struct scene *scene)
+{
+    assert(scene->is_loaded);
+    scene->batch_serial++;
+    scene->changed_by_batch = false;
+}
+
+uint64_t scene_end_batch(struct scene *scene)
+{
+    if (scene->changed_by_batch) {
+        scene->version++;
+    }
+    return scene->version;
+}
+
+/* Before an element's change: remembers what the batch found, and lists it for the commit. */
+static bool scene_touch(struct scene *scene, struct element *element)
+{
+    assert(element->is_loaded);
+    if (!element->is_dirty) {
+        if (scene->dirty_count == scene->dirty_capacity) {
+            size_t capacity = scene->dirty_capacity == 0 ? 16 : scene->dirty_capacity * 2;
+            struct element **grown = realloc(scene->dirty, capacity * sizeof(struct element *));
+            if (grown == NULL) {
+                return false;
+            }
+            scene->bytes += (capacity - scene->dirty_capacity) * sizeof(struct element *);
+            scene->dirty = grown;
+            scene->dirty_capacity = capacity;
+        }
+        scene->dirty[scene->dirty_count++] = element;
+        element->is_dirty = true;
+        element_keep_first_look(element);
+    }
+    if (element->batch_serial != scene->batch_serial) {
+        element->batch_serial = scene->batch_serial;
+        element->version_before_batch = element->version;
+        element->created_by_batch = false;
+        element->removed_by_batch = false;
+    }
+    scene->changed_by_batch = true;
+    element->version = scene->version + 1;
+    return true;
+}
+
+bool scene_put(struct scene *scene, struct element *element, struct span document,
+               uint64_t timestamp_ms)
+{
+    if (!element_set_document(scene, element, document) || !scene_touch(scene, element)) {
+        return false;
+    }
+    if (element->presence != ELEMENT_PRESENT) {
+        element->created_by_batch = true;
+        scene->element_count++;
+    }
+    element->removed_by_batch = false;
+    element->presence = ELEMENT_PRESENT;
+    element->timestamp_ms = timestamp_ms;
+    return true;
+}
+
+bool scene_remove(struct scene *scene, struct element *element, uint64_t timestamp_ms,
+                  int64_t record_time_ms)
+{
+    if (!scene_touch(scene, element)) {
+        return false;
+    }
+    if (element->presence == ELEMENT_PRESENT) {
+        scene->element_count -= scene->element_count > 0 ? 1 : 0;
+    }
+    element->removed_by_batch = true;
+    element->created_by_batch = false;
+    element->presence = ELEMENT_REMOVED;
+    element->timestamp_ms = timestamp_ms;
+    element->tombstone_record_ms = record_time_ms;
+    return true;
+}
+
+uint64_t scene_version_before_batch(const struct scene *scene, const struct element *element)
+{
+    return element->batch_serial == scene->batch_serial ? element->version_before_batch
+                                                        : element->version;
+}
+
+bool scene_created_by_batch(const struct scene *scene, const struct element *element)
+{
+    return element->batch_serial == scene->batch_serial && element->created_by_batch;
+}
+
+bool scene_removed_by_batch(const struct scene *scene, const struct element *element)
+{
+    return element->batch_serial == scene->batch_serial && element->removed_by_batch;
+}
+
+void scene_committed(struct scene *scene, const struct scene_commit *commit)
+{
+    for (size_t i = 0; i < scene->dirty_count; i++) {
+        struct element *element = scene->dirty[i];
+        element->is_dirty = false;
+        element->has_first_look = false;
+        element->was_raced = false;
+        element->is_indexed = element->presence == ELEMENT_REMOVED;
+    }
+    scene->dirty_count = 0;
+    scene->committed_version = scene->version;
+    scene->token = commit->token;
+    for (size_t i = 0; i < commit->dropped_count; i++) {
+        struct element *element = scene_find(scene, commit->dropped[i]);
+        if (element != NULL && element->presence == ELEMENT_REMOVED) {
+            element->presence = ELEMENT_UNKNOWN;
+            element->version = 0;
+            element->timestamp_ms = 0;
+            element->is_indexed = false;
+        }
+    }
+}
+
+void element_value_encode(const struct element *element, struct buffer *out)
+{
+    pack_array(out, 3);
+    pack_uint(out, element->version);
+    pack_uint(out, element->timestamp_ms);
+    if (element->presence == ELEMENT_PRESENT) {
+        pack_raw(out, span_make(element->document, element->document_bytes));
+    } else {
+        pack_nil(out);
+    }
+}

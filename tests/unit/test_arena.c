@@ -1,0 +1,127 @@
+#include "protocol/arena.h"
+
+#include <criterion/criterion.h>
+#include <stdalign.h>
+
+Test(arena, gives_aligned_memory_that_does_not_overlap)
+{
+    enum { COUNT = 2000 };
+    struct arena arena;
+    arena_init(&arena, 64 * 1024 * 1024);
+    uint8_t *pieces[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t size = i % 300;
+        pieces[i] = arena_alloc(&arena, size);
+        cr_assert_not_null(pieces[i]);
+        cr_assert_eq((uintptr_t)pieces[i] % alignof(max_align_t), 0);
+        memset(pieces[i], (int)(i & 0xff), size);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        for (size_t at = 0; at < i % 300; at++) {
+            cr_assert_eq(pieces[i][at], (uint8_t)i, "piece %zu was written over", i);
+        }
+    }
+    arena_deinit(&arena);
+}
+
+Test(arena, refuses_what_is_beyond_the_cap_and_goes_on_below_it)
+{
+    struct arena arena;
+    arena_init(&arena, 1024);
+    cr_assert_null(arena_alloc(&arena, 1025));
+    cr_assert_not_null(arena_alloc(&arena, 1000));
+    cr_assert_null(arena_alloc(&arena, 17));
+    cr_assert_not_null(arena_alloc(&arena, 16));
+    cr_assert_eq(arena.used_bytes, 1024);
+    cr_assert_null(arena_alloc(&arena, 1));
+    arena_deinit(&arena);
+}
+
+Test(arena, refuses_sizes_that_overflow)
+{
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX);
+    cr_assert_null(arena_alloc(&arena, SIZE_MAX));
+    cr_assert_null(arena_alloc(&arena, SIZE_MAX - 8));
+    cr_assert_null(arena_alloc_array(&arena, SIZE_MAX / 2, 3));
+    arena_deinit(&arena);
+}
+
+Test(arena, gives_a_valid_pointer_for_nothing)
+{
+    struct arena arena;
+    arena_init(&arena, 0);
+    cr_assert_not_null(arena_alloc(&arena, 0));
+    struct span copy = arena_copy(&arena, span_make("", 0));
+    cr_assert_not(span_is_absent(copy));
+    cr_assert_eq(copy.size, 0);
+    arena_deinit(&arena);
+}
+
+Test(arena, clears_arrays_also_where_memory_was_used_before)
+{
+    struct arena arena;
+    arena_init(&arena, 4096);
+    memset(arena_alloc(&arena, 4096), 0xff, 4096);
+    arena_reset(&arena);
+    const uint32_t *numbers = arena_alloc_array(&arena, 100, sizeof *numbers);
+    for (size_t i = 0; i < 100; i++) {
+        cr_assert_eq(numbers[i], 0);
+    }
+    arena_deinit(&arena);
+}
+
+Test(arena, copies_bytes)
+{
+    struct arena arena;
+    arena_init(&arena, 64);
+    char text[] = "scene";
+    struct span copy = arena_copy(&arena, span_of_text(text));
+    text[0] = 'x';
+    cr_assert(span_equal_text(copy, "scene"));
+    cr_assert(span_is_absent(arena_copy(&arena, span_make(text, 1000))));
+    arena_deinit(&arena);
+}
+
+Test(arena, uses_the_same_memory_after_a_reset)
+{
+    struct arena arena;
+    arena_init(&arena, 8 * 1024 * 1024);
+    void *before[50];
+    for (size_t i = 0; i < 50; i++) {
+        before[i] = arena_alloc(&arena, i * 1000);
+    }
+    arena_reset(&arena);
+    cr_assert_eq(arena.used_bytes, 0);
+    for (size_t i = 0; i < 50; i++) {
+        cr_assert_eq(arena_alloc(&arena, i * 1000), before[i]);
+    }
+    arena_deinit(&arena);
+}
+
+Test(arena, takes_other_sizes_after_a_reset)
+{
+    struct arena arena;
+    arena_init(&arena, 64 * 1024 * 1024);
+    for (size_t round = 0; round < 20; round++) {
+        for (size_t i = 0; i < 20; i++) {
+            size_t size = 1 + (i * 7919 + round * 104729) % (2 * 1024 * 1024);
+            uint8_t *memory = arena_alloc(&arena, size);
+            cr_assert_not_null(memory);
+            memory[0] = 1;
+            memory[size - 1] = 1;
+        }
+        arena_reset(&arena);
+    }
+    arena_deinit(&arena);
+}
+
+Test(arena, can_be_used_again_after_deinit)
+{
+    struct arena arena;
+    arena_init(&arena, 100);
+    cr_assert_not_null(arena_alloc(&arena, 10));
+    arena_deinit(&arena);
+    cr_assert_not_null(arena_alloc(&arena, 96));
+    arena_deinit(&arena);
+}

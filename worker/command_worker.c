@@ -1,0 +1,309 @@
+/*
+ * `scenesync worker`: puts the parts together, runs cycles until a signal, drains.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/redis_store.h"
+#include "worker/commands.h"
+#include "worker/cycle.h"
+#include "worker/interrupt.h"
+#include "worker/options.h"
+
+enum { IDLE_POLL_MS = 200, SUMMARY_INTERVAL_MS = 10000, MESSAGE_BYTES = 512 };
+
+static const char help[] =
+    "usage: scenesync worker [options]\n"
+    "\n"
+    "Consumes operation batches from Kafka, applies them to the scenes in Redis, publishes\n"
+    "SyncResults, retries what may still succeed and dead-letters the rest. Run as many as\n"
+    "there is work for: they share the partitions.\n"
+    "\n"
+    "  --print-config        print the effective settings (no secrets) and exit\n"
+    "  --help-settings       print every setting with its default and range and exit\n"
+    "\n"
+    "SIGTERM or SIGINT: finish the records at hand, commit, leave the group, exit 0; at the\n"
+    "latest after worker.drain_timeout_ms, then exit 75. A second signal: exit 75 at once.\n"
+    "Whatever is cut short is delivered again and recognised.\n"
+    "\n"
+    "Example:\n"
+    "  scenesync worker --set kafka.bootstrap.servers=kafka:9092 \\\n"
+    "                   --set redis.url=redis://redis:6379/0\n";
+
+/* The parts of a running worker, made in this order and ended in the other. */
+struct worker {
+    struct settings *settings;
+    struct clock clock;
+    struct log *log;
+    struct stats stats;
+    struct record_source *source;
+    struct sink *sink;
+    struct store *store;
+    struct cycle *cycle;
+    uint64_t drain_since_ms; /* 0: not draining */
+};
+
+static void log_store_event(void *context, enum store_event event, const char *detail)
+{
+    struct worker *worker = context;
+    struct log_line line;
+    switch (event) {
+    case STORE_EVENT_CONNECTED:
+        log_begin(&line, worker->log, LOG_INFO, "store connected");
+        break;
+    case STORE_EVENT_DISCONNECTED:
+        log_begin(&line, worker->log, LOG_WARN, "store connection lost");
+        break;
+    case STORE_EVENT_WAITING:
+        log_begin(&line, worker->log, LOG_WARN, "store cannot work, waiting");
+        break;
+    }
+    if (detail != NULL && detail[0] != '\0') {
+        log_text(&line, "detail", detail);
+    }
+    log_end(&line);
+}
+
+static uint64_t store_clock(void *context)
+{
+    const struct clock *clock = context;
+    return clock_monotonic_ms(clock);
+}
+
+/* Seeds that must differ between processes: commit tokens are told apart by them. */
+static bool random_seed(uint64_t *seed)
+{
+    FILE *source = fopen("/dev/urandom", "rb");
+    bool is_read = source != NULL && fread(seed, sizeof(*seed), 1, source) == 1;
+    if (source != NULL) {
+        (void)fclose(source);
+    }
+    return is_read;
+}
+
+static int fail(const char *what, enum exit_code code)
+{
+    (void)fprintf(stderr, "scenesync: %s\n", what);
+    return (int)code;
+}
+
+/* Asked in every wait: a second signal, or the drain deadline. */
+static bool must_abandon(void *context)
+{
+    struct worker *worker = context;
+    if (interrupt_count() == 0) {
+        return false;
+    }
+    uint64_t now_ms = clock_monotonic_ms(&worker->clock);
+    if (worker->drain_since_ms == 0) {
+        worker->drain_since_ms = now_ms;
+    }
+    return interrupt_count() > 1 ||
+           now_ms - worker->drain_since_ms >= worker->settings->drain_timeout_ms;
+}
+
+static int open_store(struct worker *worker, uint64_t seed)
+{
+    const struct settings *settings = worker->settings;
+    struct redis_store_options options = {
+        .username = settings->redis_username,
+        .password = settings->redis_password,
+        .key_prefix = settings->redis_key_prefix,
+        .connect_timeout_ms = (int)settings->redis_connect_timeout_ms,
+        .command_timeout_ms = (int)settings->redis_command_timeout_ms,
+        .retention = {.dedupe_batches_max = settings->dedupe_batches_max,
+                      .dedupe_bytes_max = settings->dedupe_bytes_max,
+                      .dedupe_window_ms = settings->dedupe_window_ms,
+                      .tombstones_max = settings->tombstones_max,
+                      .tombstone_retention_ms = settings->tombstone_retention_ms},
+        .observer = {.notify = log_store_event, .context = worker},
+        .monotonic_ms = store_clock,
+        .clock_context = &worker->clock,
+        .jitter_seed = seed,
+    };
+    struct error error;
+    if (!redis_address_parse(settings->redis_url, &options.address, &error)) {
+        return fail(error.message, EXIT_CODE_CONFIG);
+    }
+    worker->store = redis_store_create(&options);
+    return worker->store == NULL ? fail("out of memory", EXIT_CODE_INTERNAL) : EXIT_CODE_OK;
+}
+
+static int worker_open(struct worker *worker)
+{
+    char message[MESSAGE_BYTES];
+    uint64_t seed = 0;
+    const struct settings *settings = worker->settings;
+    worker->clock = clock_system();
+    if (!random_seed(&seed)) {
+        return fail("/dev/urandom cannot be read", EXIT_CODE_INTERNAL);
+    }
+    worker->log = log_create(settings->log_level, settings->log_format, settings->log_file);
+    if (worker->log == NULL) {
+        (void)fprintf(stderr, "scenesync: log.file = \"%s\" cannot be opened\n",
+                      settings->log_file == NULL ? "" : settings->log_file);
+        return EXIT_CODE_CONFIG;
+    }
+    worker->sink = sink_create(settings, &worker->clock, worker->log, message, sizeof(message));
+    if (worker->sink == NULL) {
+        return fail(message, EXIT_CODE_CONFIG);
+    }
+    worker->source = source_create(settings, &worker->clock, worker->log, message, sizeof(message));
+    if (worker->source == NULL) {
+        return fail(message, EXIT_CODE_CONFIG);
+    }
+    int code = open_store(worker, seed);
+    if (code != EXIT_CODE_OK) {
+        return code;
+    }
+    struct cycle_parts parts = {
+        .settings = settings,
+        .clock = &worker->clock,
+        .log = worker->log,
+        .source = worker->source,
+        .sink = worker->sink,
+        .store = worker->store,
+        .stats = &worker->stats,
+        .token_seed = seed,
+        .must_abandon = must_abandon,
+        .abandon_context = worker,
+    };
+    worker->cycle = cycle_create(&parts);
+    return worker->cycle == NULL ? fail("out of memory", EXIT_CODE_INTERNAL) : EXIT_CODE_OK;
+}
+
+/* Requests and letters in flight point into the cycle's memory: their owners end first. */
+static void worker_close(struct worker *worker)
+{
+    sink_destroy(worker->sink);
+    store_destroy(worker->store);
+    cycle_destroy(worker->cycle);
+    source_destroy(worker->source);
+    log_destroy(worker->log);
+}
+
+static void log_stats(struct worker *worker, const char *event)
+{
+    const struct stats *stats = &worker->stats;
+    const struct {
+        const char *key;
+        uint64_t value;
+    } fields[] = {
+        {"records", stats->records},
+        {"applied", stats->batches_applied},
+        {"redelivered", stats->batches_redelivered},
+        {"resent", stats->batches_resent},
+        {"stale", stats->batches_stale},
+        {"refused", stats->batches_refused},
+        {"ops_synced", stats->operations_synced},
+        {"ops_failed", stats->operations_failed},
+        {"ops_requeued", stats->operations_pending},
+        {"interactions", stats->interactions},
+        {"conflicts", stats->conflicts},
+        {"clamped", stats->clamped},
+        {"wrong_keys", stats->keys_differing},
+        {"results", stats->results},
+        {"requeues", stats->requeues},
+        {"dead_letters", stats->dead_letters},
+        {"commits", stats->commits},
+        {"races", stats->commit_races},
+        {"cycles", stats->cycles},
+    };
+    struct log_line line;
+    log_begin(&line, worker->log, LOG_INFO, event);
+    log_uint(&line, "partitions", source_assigned_count(worker->source));
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        log_uint(&line, fields[i].key, fields[i].value);
+    }
+    log_end(&line);
+}
+
+static void log_start(struct worker *worker)
+{
+    const struct settings *settings = worker->settings;
+    struct log_line line;
+    log_begin(&line, worker->log, LOG_INFO, "worker started");
+    log_text(&line, "brokers", settings_kafka_property(settings, "bootstrap.servers"));
+    log_text(&line, "group", settings_kafka_property(settings, "group.id"));
+    log_text(&line, "ops_topic", settings->topic_ops);
+    log_text(&line, "store", settings->redis_url);
+    log_text(&line, "strategy", strategy_name(settings->strategy));
+    log_uint(&line, "max_retries", settings->retry_retries_max);
+    log_end(&line);
+}
+
+static int run(struct worker *worker)
+{
+    uint64_t summary_ms = clock_monotonic_ms(&worker->clock);
+    uint64_t summed_records = 0;
+    log_start(worker);
+    while (interrupt_count() == 0) {
+        switch (cycle_run(worker->cycle, IDLE_POLL_MS)) {
+        case CYCLE_WORKED:
+        case CYCLE_IDLE:
+            break;
+        case CYCLE_ABANDONED:
+            log_stats(worker, "worker stopped with work unfinished, it will be delivered again");
+            return EXIT_CODE_INTERRUPTED;
+        case CYCLE_FATAL:
+            log_stats(worker, "worker failed");
+            return EXIT_CODE_INTERNAL;
+        }
+        uint64_t now_ms = clock_monotonic_ms(&worker->clock);
+        if (now_ms - summary_ms >= SUMMARY_INTERVAL_MS) {
+            if (worker->stats.records != summed_records) {
+                log_stats(worker, "progress");
+            }
+            summed_records = worker->stats.records;
+            summary_ms = now_ms;
+        }
+    }
+    log_stats(worker, "worker stopped");
+    return EXIT_CODE_OK;
+}
+
+static int run_worker(struct settings *settings)
+{
+    struct worker worker = {.settings = settings};
+    interrupt_install();
+    int code = worker_open(&worker);
+    if (code == EXIT_CODE_OK) {
+        code = run(&worker);
+    }
+    worker_close(&worker);
+    return code;
+}
+
+int command_worker(int argc, char **argv)
+{
+    bool print_config = false;
+    bool help_settings = false;
+    const struct option_spec own[] = {
+        {.name = "print-config", .type = OPTION_FLAG, .out = &print_config},
+        {.name = "help-settings", .type = OPTION_FLAG, .out = &help_settings},
+    };
+    const struct command_spec spec = {
+        .name = "worker",
+        .help = help,
+        .options = own,
+        .option_count = sizeof(own) / sizeof(own[0]),
+    };
+    struct options options;
+    int code = options_parse(&spec, argc, argv, &options);
+    if (code != OPTIONS_GO_ON) {
+        return code;
+    }
+    if (help_settings) {
+        settings_print_help(stdout);
+        code = EXIT_CODE_OK;
+    } else if (print_config) {
+        settings_print(&options.settings, stdout);
+        code = EXIT_CODE_OK;
+    } else {
+        code = run_worker(&options.settings);
+    }
+    options_deinit(&options);
+    return code;
+}

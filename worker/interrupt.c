@@ -1,0 +1,31 @@
+#include "worker/interrupt.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stddef.h>
+
+static volatile sig_atomic_t signals_received;
+
+static void count_signal(int number)
+{
+    (void)number;
+    if (signals_received < SCHAR_MAX) { /* all that a sig_atomic_t is sure to hold */
+        signals_received = signals_received + 1;
+    }
+}
+
+void interrupt_install(void)
+{
+    struct sigaction count = {.sa_handler = count_signal};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigemptyset(&count.sa_mask);
+    (void)sigemptyset(&ignore.sa_mask);
+    (void)sigaction(SIGINT, &count, NULL);
+    (void)sigaction(SIGTERM, &count, NULL);
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+}
+
+int interrupt_count(void)
+{
+    return signals_received;
+}

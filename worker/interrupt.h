@@ -1,0 +1,17 @@
+/**
+ * SIGINT and SIGTERM as a counter that loops look at: the first asks for a clean end, the second
+ * for an immediate one. SIGPIPE is ignored, so that a closed pipe is an error of a write.
+ *
+ * Lifetime: the process; the counter is the program's only mutable global. Threading: the counter
+ * may be read from any thread.
+ */
+#ifndef SCENESYNC_WORKER_INTERRUPT_H
+#define SCENESYNC_WORKER_INTERRUPT_H
+
+/** Installs the handlers, without SA_RESTART: a blocking system call returns EINTR. */
+void interrupt_install(void);
+
+/** How many of SIGINT and SIGTERM have arrived since the process started. */
+int interrupt_count(void);
+
+#endif

@@ -1,0 +1,190 @@
+#include "worker/kafka_conf.h"
+
+#include <assert.h>
+
+struct property {
+    enum kafka_client client;
+    const char *name, *value;
+};
+
+/* What this program prefers; a setting overrides it. */
+static const struct property defaults[] = {
+    {KAFKA_CLIENT_BOTH, "client.id", "scenesync"},
+    /* New retry tiers and re-created topics are found within this time. */
+    {KAFKA_CLIENT_BOTH, "topic.metadata.refresh.interval.ms", "10000"},
+    {KAFKA_CLIENT_BOTH, "topic.metadata.propagation.max.ms", "10000"},
+    {KAFKA_CLIENT_BOTH, "reconnect.backoff.max.ms", "5000"},
+    /* Range keeps a retry partition with the ops partition of its number. */
+    {KAFKA_CLIENT_CONSUMER, "partition.assignment.strategy", "range"},
+    {KAFKA_CLIENT_CONSUMER, "fetch.wait.max.ms", "20"},
+    /* Also how long a partition rests once the fetch queue is full: 500 ms by default. */
+    {KAFKA_CLIENT_CONSUMER, "fetch.error.backoff.ms", "50"},
+    {KAFKA_CLIENT_CONSUMER, "queued.max.messages.kbytes", "32768"},
+    {KAFKA_CLIENT_CONSUMER, "allow.auto.create.topics", "false"},
+    /* Three times the message limit: a dead letter is larger than the record it carries. */
+    {KAFKA_CLIENT_PRODUCER, "message.max.bytes", "3145728"},
+    {KAFKA_CLIENT_PRODUCER, "linger.ms", "1"},
+    {KAFKA_CLIENT_PRODUCER, "queue.buffering.max.messages", "100000"},
+    {KAFKA_CLIENT_PRODUCER, "queue.buffering.max.kbytes", "262144"},
+    /* The partitioner of Java and JavaScript producers; librdkafka's own differs. */
+    {KAFKA_CLIENT_PRODUCER, "partitioner", "murmur2_random"},
+};
+
+/* What correctness depends on (settings.md); applied last. */
+static const struct property fixed[] = {
+    {KAFKA_CLIENT_CONSUMER, "enable.auto.commit", "false"},
+    {KAFKA_CLIENT_CONSUMER, "enable.auto.offset.store", "false"},
+    {KAFKA_CLIENT_CONSUMER, "auto.offset.reset", "earliest"},
+    {KAFKA_CLIENT_PRODUCER, "enable.idempotence", "true"},
+    {KAFKA_CLIENT_PRODUCER, "acks", "all"},
+    {KAFKA_CLIENT_PRODUCER, "message.timeout.ms", "0"},
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/** Our own properties are librdkafka's since 1.6: it cannot refuse them. */
+static void set_own(rd_kafka_conf_t *conf, const struct property *properties, size_t count,
+                    enum kafka_client client)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (properties[i].client == KAFKA_CLIENT_BOTH || properties[i].client == client) {
+            char reason[256];
+            rd_kafka_conf_res_t result = rd_kafka_conf_set(
+                conf, properties[i].name, properties[i].value, reason, sizeof reason);
+            assert(result == RD_KAFKA_CONF_OK);
+            (void)result;
+        }
+    }
+}
+
+static const char *client_prefix(enum kafka_client client)
+{
+    switch (client) {
+    case KAFKA_CLIENT_BOTH:
+        return "";
+    case KAFKA_CLIENT_CONSUMER:
+        return "consumer.";
+    case KAFKA_CLIENT_PRODUCER:
+        return "producer.";
+    }
+    return "";
+}
+
+/** Applies the settings that are meant for exactly `client`. */
+static bool set_chosen(rd_kafka_conf_t *conf, const struct settings *settings,
+                       enum kafka_client client, char *message, size_t message_bytes)
+{
+    for (size_t i = 0; i < settings->kafka_count; i++) {
+        const struct kafka_property *property = &settings->kafka[i];
+        if (property->client != client) {
+            continue;
+        }
+        char reason[384];
+        if (rd_kafka_conf_set(conf, property->name, property->value, reason, sizeof reason) !=
+            RD_KAFKA_CONF_OK) {
+            (void)snprintf(message, message_bytes, "%s: kafka.%s%s: %s", property->origin,
+                           client_prefix(client), property->name, reason);
+            return false;
+        }
+    }
+    return true;
+}
+
+rd_kafka_conf_t *kafka_conf_create(const struct settings *settings, enum kafka_client client,
+                                   char *message, size_t message_bytes)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    set_own(conf, defaults, COUNT_OF(defaults), client);
+    bool accepted = set_chosen(conf, settings, KAFKA_CLIENT_BOTH, message, message_bytes);
+    if (accepted && client != KAFKA_CLIENT_BOTH) {
+        accepted = set_chosen(conf, settings, client, message, message_bytes);
+    }
+    if (!accepted) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
+    set_own(conf, fixed, COUNT_OF(fixed), client);
+    return conf;
+}
+
+bool kafka_conf_check(const struct settings *settings, char *message, size_t message_bytes)
+{
+    static const enum kafka_client clients[] = {KAFKA_CLIENT_CONSUMER, KAFKA_CLIENT_PRODUCER};
+    for (size_t i = 0; i < COUNT_OF(clients); i++) {
+        rd_kafka_conf_t *conf = kafka_conf_create(settings, clients[i], message, message_bytes);
+        if (conf == NULL) {
+            return false;
+        }
+        rd_kafka_conf_destroy(conf);
+    }
+    return true;
+}
+
+/** syslog's eight levels to ours. */
+static enum log_level level_of_syslog(int level)
+{
+    if (level <= 3) {
+        return LOG_ERROR;
+    }
+    if (level == 4) {
+        return LOG_WARN;
+    }
+    return level <= 6 ? LOG_INFO : LOG_DEBUG;
+}
+
+static enum log_level level_of_line(int level, const char *facility, const char *text)
+{
+    /* Every kafka.* setting goes to both clients; that one of them has no use for it is no news. */
+    if (strcmp(facility, "CONFWARN") == 0 && strstr(text, "will be ignored by this") != NULL) {
+        return LOG_DEBUG;
+    }
+    /* Brokers before 0.11, and the development broker; the topic errors tell what matters. */
+    if (strcmp(facility, "AUTOCREATE") == 0) {
+        return LOG_DEBUG;
+    }
+    /* Lost connections come to on_error() as well, which keeps them to one line in a while. */
+    if (strcmp(facility, "FAIL") == 0) {
+        return LOG_DEBUG;
+    }
+    return level_of_syslog(level);
+}
+
+static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
+{
+    struct kafka_context *context = rd_kafka_opaque(client);
+    struct log_line line;
+    log_begin(&line, context->log, level_of_line(level, facility, text), "kafka client");
+    log_text(&line, "client", context->client);
+    log_text(&line, "facility", facility);
+    log_text(&line, "text", text);
+    log_end(&line);
+}
+
+bool kafka_context_may_log(struct kafka_context *context, rd_kafka_resp_err_t error,
+                           const char *subject)
+{
+    return log_limit_allows(&context->limit, clock_monotonic_ms(&context->clock),
+                            rd_kafka_err2name(error), subject);
+}
+
+static void on_error(rd_kafka_t *client, int error, const char *reason, void *opaque)
+{
+    (void)client;
+    struct kafka_context *context = opaque;
+    if (!kafka_context_may_log(context, (rd_kafka_resp_err_t)error, "")) {
+        return;
+    }
+    struct log_line line;
+    log_begin(&line, context->log, LOG_WARN, "kafka error");
+    log_text(&line, "client", context->client);
+    log_text(&line, "code", rd_kafka_err2name((rd_kafka_resp_err_t)error));
+    log_text(&line, "reason", reason);
+    log_end(&line);
+}
+
+void kafka_conf_set_context(rd_kafka_conf_t *conf, struct kafka_context *context)
+{
+    rd_kafka_conf_set_opaque(conf, context);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+}

@@ -1,0 +1,287 @@
+#include "worker/outbox.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "worker/requeue.h"
+
+enum { LETTER_HEADERS_OWN_MAX = 8, RESULT_BYTES_MIN = 1024 };
+
+static bool out_of_memory(struct error *error)
+{
+    return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for what is to be published");
+}
+
+/* Puts a letter at the end; its value is what stands in the scratch buffer. */
+static struct letter *post(struct outbox *outbox, struct delivery *delivery, enum letter_kind kind,
+                           const char *topic, struct span value)
+{
+    struct letter *letter = arena_alloc_array(outbox->arena, 1, sizeof(*letter));
+    if (letter == NULL || span_is_absent(value)) {
+        return NULL;
+    }
+    letter->kind = kind;
+    letter->delivery = delivery;
+    letter->outgoing.topic = topic;
+    letter->outgoing.partition = -1;
+    letter->outgoing.value = value;
+    *(outbox->last == NULL ? &outbox->first : &outbox->last->next) = letter;
+    outbox->last = letter;
+    return letter;
+}
+
+/* Makes room for headers: `extra` of the caller's before the own ones. */
+static struct record_header *begin_headers(struct outbox *outbox, struct letter *letter,
+                                           const struct record_header *extra, size_t extra_count)
+{
+    struct record_header *headers = arena_alloc_array(
+        outbox->arena, extra_count + LETTER_HEADERS_OWN_MAX, sizeof(struct record_header));
+    if (headers != NULL) {
+        for (size_t i = 0; i < extra_count; i++) {
+            headers[i] = extra[i];
+        }
+        letter->outgoing.headers = headers;
+        letter->outgoing.header_count = extra_count;
+    }
+    return headers;
+}
+
+static void add_header(struct letter *letter, struct record_header *headers, const char *name,
+                       struct span value)
+{
+    headers[letter->outgoing.header_count++] = (struct record_header){name, value};
+}
+
+static bool add_header_number(struct outbox *outbox, struct letter *letter,
+                              struct record_header *headers, const char *name, uint64_t number)
+{
+    char text[24];
+    int length = snprintf(text, sizeof(text), "%" PRIu64, number);
+    struct span value = arena_copy(outbox->arena, span_make(text, (size_t)length));
+    add_header(letter, headers, name, value);
+    return !span_is_absent(value);
+}
+
+static struct span flag_text(bool flag)
+{
+    return span_of_text(flag ? "1" : "0");
+}
+
+static struct span encode_result(struct outbox *outbox, struct sync_result *result,
+                                 size_t bytes_max)
+{
+    buffer_clear(outbox->scratch);
+    sync_result_encode(result, BODIES_AS_THEY_ARE, bytes_max, outbox->scratch);
+    return outbox->scratch->failed ? (struct span){0}
+                                   : arena_copy(outbox->arena, buffer_span(outbox->scratch));
+}
+
+static bool post_result(struct outbox *outbox, struct delivery *delivery, bool is_duplicate,
+                        struct error *error)
+{
+    struct sync_result *result = &delivery->result;
+    struct letter *letter =
+        post(outbox, delivery, LETTER_RESULT, outbox->settings->topic_results,
+             encode_result(outbox, result, outbox->settings->limits.result_bytes_max));
+    struct record_header *headers = letter == NULL ? NULL : begin_headers(outbox, letter, NULL, 0);
+    if (headers == NULL) {
+        return out_of_memory(error);
+    }
+    letter->outgoing.key = result->session_id;
+    add_header(letter, headers, "scenesync-final", flag_text(result->final));
+    add_header(letter, headers, "scenesync-success", flag_text(sync_result_is_success(result)));
+    if (is_duplicate) {
+        add_header(letter, headers, "scenesync-duplicate", flag_text(true));
+    }
+    outbox->stats->results++;
+    return true;
+}
+
+/* "<retry_prefix><k>", NUL-terminated, in the arena. */
+static const char *retry_topic(const struct outbox *outbox, uint32_t retry)
+{
+    char name[300];
+    int length =
+        snprintf(name, sizeof(name), "%s%" PRIu32, outbox->settings->topic_retry_prefix, retry);
+    struct span copy = arena_copy(outbox->arena, span_make(name, (size_t)length + 1));
+    return (const char *)copy.data;
+}
+
+static bool post_requeue(struct outbox *outbox, struct delivery *delivery, struct error *error)
+{
+    const struct sync_result *result = &delivery->result;
+    bool fits = false;
+    if (!requeue_encode(result, &delivery->batch, delivery->arrival_ms,
+                        outbox->settings->limits.message_bytes_max, outbox->arena, outbox->scratch,
+                        &fits, error)) {
+        return false;
+    }
+    const char *topic = retry_topic(outbox, result->attempts);
+    struct letter *letter = topic == NULL
+                                ? NULL
+                                : post(outbox, delivery, LETTER_REQUEUE, topic,
+                                       arena_copy(outbox->arena, buffer_span(outbox->scratch)));
+    struct record_header *headers = letter == NULL ? NULL : begin_headers(outbox, letter, NULL, 0);
+    if (headers == NULL ||
+        !add_header_number(outbox, letter, headers, "scenesync-attempt", result->attempts + 1) ||
+        !add_header_number(outbox, letter, headers, "scenesync-not-before",
+                           result->next_attempt_at_ms)) {
+        return out_of_memory(error);
+    }
+    letter->outgoing.key = result->session_id;
+    letter->outgoing.partition = delivery->source.partition;
+    outbox->stats->requeues++;
+    return true;
+}
+
+/* The four headers that every dead letter has, behind the original ones. */
+static struct record_header *dead_headers(struct outbox *outbox, struct letter *letter,
+                                          enum error_code code, struct span message)
+{
+    const struct delivery *delivery = letter->delivery;
+    size_t original_count = 0;
+    struct record_header *original =
+        source_headers(delivery->record, outbox->arena, &original_count);
+    struct record_header *headers = begin_headers(outbox, letter, original, original_count);
+    char origin[300];
+    int length = snprintf(origin, sizeof(origin), "%.*s/%" PRId32 "/%" PRId64,
+                          SPAN_ARGS(delivery->source.topic), delivery->source.partition,
+                          delivery->source.offset);
+    struct span source = arena_copy(outbox->arena, span_make(origin, (size_t)length));
+    if (headers == NULL || span_is_absent(source)) {
+        return NULL;
+    }
+    add_header(letter, headers, "scenesync-error-code", span_of_text(error_code_name(code)));
+    add_header(letter, headers, "scenesync-error", message);
+    add_header(letter, headers, "scenesync-source", source);
+    if (!add_header_number(outbox, letter, headers, "scenesync-failed-at", outbox->now_wall_ms)) {
+        return NULL;
+    }
+    letter->outgoing.key = delivery->record->key;
+    outbox->stats->dead_letters++;
+    return headers;
+}
+
+static struct span indexes_text(const struct dead_operations *dead, struct outbox *outbox)
+{
+    buffer_clear(outbox->scratch);
+    for (uint32_t i = 0; i < dead->count; i++) {
+        buffer_append_format(outbox->scratch, i == 0 ? "%" PRIu32 : ",%" PRIu32, dead->indexes[i]);
+    }
+    return arena_copy(outbox->arena, buffer_span(outbox->scratch));
+}
+
+static bool post_dead_operations(struct outbox *outbox, struct delivery *delivery,
+                                 struct error *error)
+{
+    struct dead_operations dead;
+    if (!dead_operations_encode(&delivery->result, &delivery->batch, outbox->arena, outbox->scratch,
+                                &dead, error)) {
+        return false;
+    }
+    if (dead.count == 0) {
+        return true;
+    }
+    struct letter *letter = post(outbox, delivery, LETTER_DEAD, outbox->settings->topic_dead_letter,
+                                 arena_copy(outbox->arena, buffer_span(outbox->scratch)));
+    struct record_header *headers =
+        letter == NULL ? NULL : dead_headers(outbox, letter, dead.code, dead.message);
+    struct span indexes = indexes_text(&dead, outbox);
+    if (headers == NULL || span_is_absent(indexes)) {
+        return out_of_memory(error);
+    }
+    add_header(letter, headers, "scenesync-batch-id", delivery->batch.batch_id);
+    add_header(letter, headers, "scenesync-indexes", indexes);
+    return true;
+}
+
+/* The result of a batch refused whole. Its times come from the record, so that a redelivery says
+ * the same. */
+static void refused_result(struct delivery *delivery, const struct settings *settings)
+{
+    const struct batch *batch = &delivery->batch;
+    delivery->result = (struct sync_result){
+        .session_id = batch->session_id,
+        .batch_id = batch->batch_id,
+        .client_id = batch->client_id,
+        .final = true,
+        .attempts = 1,
+        .strategy = settings->strategy,
+        .timestamp_ms = delivery->arrival_ms,
+        .source = delivery->source,
+        .error_code = delivery->refusal.code,
+        .error_message = span_of_text(delivery->refusal.message),
+    };
+}
+
+static bool post_refusal(struct outbox *outbox, struct delivery *delivery, struct error *error)
+{
+    const struct error *refusal = &delivery->refusal;
+    struct letter *letter = post(outbox, delivery, LETTER_DEAD, outbox->settings->topic_dead_letter,
+                                 delivery->record->value);
+    if (letter == NULL ||
+        dead_headers(outbox, letter, refusal->code, span_of_text(refusal->message)) == NULL) {
+        return out_of_memory(error);
+    }
+    if (refusal->code == ERROR_INVALID_RETRY || span_is_absent(delivery->batch.session_id)) {
+        return true;
+    }
+    refused_result(delivery, outbox->settings);
+    return post_result(outbox, delivery, false, error);
+}
+
+/* Result, requeue and dead letter of a batch that was worked with. */
+static bool post_outcome(struct outbox *outbox, struct delivery *delivery, bool is_duplicate,
+                         struct error *error)
+{
+    /* The result comes last: encoding it to a size may leave bodies out of the entries, and the
+     * requeue carries them too. */
+    return (delivery->result.final || post_requeue(outbox, delivery, error)) &&
+           post_dead_operations(outbox, delivery, error) &&
+           post_result(outbox, delivery, is_duplicate, error);
+}
+
+bool outbox_post(struct outbox *outbox, struct delivery *delivery, struct error *error)
+{
+    if (delivery->refusal.code != ERROR_NONE) {
+        return post_refusal(outbox, delivery, error);
+    }
+    switch (delivery->verdict) {
+    case VERDICT_NEW:
+        return post_outcome(outbox, delivery, false, error);
+    case VERDICT_REDELIVERED:
+        return post_outcome(outbox, delivery, !delivery->was_sent, error);
+    case VERDICT_RESENT:
+        return post_result(outbox, delivery, true, error);
+    case VERDICT_REUSED: /* has a refusal */
+    case VERDICT_STALE:
+        break;
+    }
+    return true;
+}
+
+enum outbox_shrinking outbox_shrink(struct outbox *outbox, struct letter *letter)
+{
+    struct outgoing *outgoing = &letter->outgoing;
+    if (letter->kind == LETTER_REQUEUE || outgoing->value.size < RESULT_BYTES_MIN) {
+        return OUTBOX_CANNOT_SHRINK;
+    }
+    if (letter->kind == LETTER_RESULT) {
+        struct span smaller =
+            encode_result(outbox, &letter->delivery->result, outgoing->value.size / 2);
+        bool is_smaller = smaller.size < outgoing->value.size;
+        if (span_is_absent(smaller)) {
+            return OUTBOX_NO_MEMORY;
+        }
+        outgoing->value = smaller;
+        return is_smaller ? OUTBOX_SHRUNK : OUTBOX_CANNOT_SHRINK;
+    }
+    struct record_header *headers =
+        begin_headers(outbox, letter, outgoing->headers, outgoing->header_count);
+    if (headers == NULL) {
+        return OUTBOX_NO_MEMORY;
+    }
+    add_header(letter, headers, "scenesync-truncated", flag_text(true));
+    outgoing->value = span_make("", 0);
+    return OUTBOX_SHRUNK;
+}

@@ -1,0 +1,27 @@
+/**
+ * Sends a cycle's letters and waits until Kafka has acknowledged every one.
+ *
+ * Threading: one thread. Lifetime: on PUBLISH_ABANDONED letters may still be in flight: the sink
+ * must be destroyed before the outbox's arena is reset.
+ */
+#ifndef SCENESYNC_WORKER_PUBLISH_H
+#define SCENESYNC_WORKER_PUBLISH_H
+
+#include "worker/outbox.h"
+
+struct publish_parts {
+    struct sink *sink;
+    struct record_source *source; /* served during long waits */
+    const struct clock *clock;
+    struct log *log;
+    bool (*must_abandon)(void *context);
+    void *abandon_context;
+};
+
+enum publish_outcome { PUBLISH_ACKNOWLEDGED, PUBLISH_ABANDONED, PUBLISH_NO_MEMORY };
+
+/** Publishes all letters; those that are refused for their size are made smaller, once each way
+ * they can be (outbox_shrink()), or sent again until the topic takes them. */
+enum publish_outcome publish_all(const struct publish_parts *parts, struct outbox *outbox);
+
+#endif

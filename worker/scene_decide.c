@@ -1,0 +1,414 @@
+#include "worker/scene_decide.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "worker/requeue.h"
+
+enum {
+    /* A commit blocks Redis for everybody while it runs: keep it short. */
+    COMMIT_ELEMENTS_MAX = 2000,
+    COMMIT_BYTES_MAX = 4 << 20,
+    TOKEN_BYTES = 16
+};
+
+/* What the commit of the deliveries decided so far will hold. */
+struct portion {
+    struct record_write *records;
+    size_t record_count, record_bytes;
+    bool *touched_positions; /* by index in the scene */
+    bool has_positions;
+    int64_t updated_at_ms;
+};
+
+static bool out_of_memory(struct error *error)
+{
+    return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a commit");
+}
+
+/* splitmix64 (Steele, Lea, Flood 2014): tokens must be unique, not secret. */
+static uint64_t next_token(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9E3779B97F4A7C15U);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
+    return z ^ (z >> 31);
+}
+
+static bool portion_is_full(const struct scene_work *work, const struct portion *portion)
+{
+    return work->scene->dirty_count >= COMMIT_ELEMENTS_MAX ||
+           portion->record_bytes >= COMMIT_BYTES_MAX;
+}
+
+/* The delivery's place in its partition counts as applied from here on. */
+static void advance_position(struct scene_work *work, const struct delivery *delivery,
+                             struct portion *portion)
+{
+    struct store_position *position = scene_position(work->scene, delivery->position_name);
+    assert(position != NULL); /* noted when it was read */
+    int64_t timestamp_ms = delivery->record->timestamp_ms > 0 ? delivery->record->timestamp_ms : 0;
+    bool is_recreated_topic = position->known && delivery->source.offset <= position->offset;
+    position->offset = delivery->source.offset;
+    if (!position->known || is_recreated_topic || timestamp_ms > position->timestamp_ms) {
+        position->timestamp_ms = timestamp_ms;
+    }
+    position->known = true;
+    portion->touched_positions[position - work->scene->positions] = true;
+    portion->has_positions = true;
+    if (delivery->record_time_ms > portion->updated_at_ms) {
+        portion->updated_at_ms = delivery->record_time_ms;
+    }
+}
+
+static struct process_context process_context_of(const struct scene_work *work,
+                                                 const struct delivery *delivery,
+                                                 const struct work_context *context)
+{
+    const struct settings *settings = context->settings;
+    uint64_t now_ms = clock_monotonic_ms(context->clock);
+    return (struct process_context){
+        .limits = &settings->limits,
+        .retries_max = settings->retry_retries_max,
+        .source = delivery->source,
+        .arrival_ms = delivery->arrival_ms,
+        .record_time_ms = delivery->record_time_ms,
+        .timestamp_ms = clock_wall_ms(context->clock),
+        .duration_ms = now_ms - delivery->record->received_monotonic_ms,
+        .retry_delay_ms = settings_retry_delay_ms(settings, process_attempt_of(&delivery->batch)),
+        .not_tried = work->mode == WORK_APPLY ? NULL : &work->reason,
+        .arena = context->arena,
+        .scratch = context->document_scratch,
+    };
+}
+
+/* A requeue that no message can hold is no requeue: its operations fail now. */
+static bool check_requeue(struct delivery *delivery, const struct work_context *context,
+                          struct error *error)
+{
+    if (delivery->result.pending_count == 0) {
+        return true;
+    }
+    bool fits = false;
+    if (!requeue_encode(&delivery->result, &delivery->batch, delivery->arrival_ms,
+                        context->settings->limits.message_bytes_max, context->arena,
+                        context->scratch, &fits, error)) {
+        return false;
+    }
+    if (!fits) {
+        process_fail_pending(&delivery->result);
+    }
+    return true;
+}
+
+static bool pending_indexes(const struct sync_result *result, struct arena *arena,
+                            struct batch_record *record)
+{
+    uint32_t *indexes = arena_alloc_array(arena, result->pending_count, sizeof(uint32_t));
+    if (indexes == NULL) {
+        return false;
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < result->failure_entry_count; i++) {
+        if (result->failures[i].pending) {
+            indexes[count++] = result->failures[i].index;
+        }
+    }
+    assert(count == result->pending_count);
+    record->pending_indexes = indexes;
+    record->pending_count = count;
+    return true;
+}
+
+/* Writes what the store is to remember of this attempt. */
+static bool remember(struct scene_work *work, const struct delivery *delivery,
+                     const struct work_context *context, struct portion *portion,
+                     struct error *error)
+{
+    struct known_record *known = &work->known[delivery->known_index];
+    struct batch_record record = {
+        .attempt = delivery->result.attempts,
+        .delivery = delivery->source,
+        .fingerprint =
+            delivery->batch.retry == NULL ? delivery->fingerprint : known->record.fingerprint,
+        .arrival_ms = delivery->arrival_ms,
+        .result = delivery->result,
+    };
+    buffer_clear(context->scratch);
+    if (!pending_indexes(&delivery->result, context->arena, &record)) {
+        return out_of_memory(error);
+    }
+    record_encode(&record, context->scratch);
+    struct span value = arena_copy(context->arena, buffer_span(context->scratch));
+    if (context->scratch->failed || span_is_absent(value)) {
+        return out_of_memory(error);
+    }
+    known->value = value;
+    known->record = record;
+    known->is_uncommitted = true;
+    portion->records[portion->record_count++] = (struct record_write){
+        .field = delivery->field,
+        .value = value,
+        .attempt = record.attempt,
+        .pending = record.pending_count > 0,
+    };
+    portion->record_bytes += value.size;
+    return true;
+}
+
+static bool decide_new(struct scene_work *work, struct delivery *delivery,
+                       const struct work_context *context, struct portion *portion,
+                       struct error *error)
+{
+    struct process_context process = process_context_of(work, delivery, context);
+    if (!process_batch(work->scene, &delivery->batch, &process, &delivery->result, error) ||
+        !check_requeue(delivery, context, error) ||
+        !remember(work, delivery, context, portion, error)) {
+        return false;
+    }
+    advance_position(work, delivery, portion);
+    return true;
+}
+
+/* Makes the result that was published first again, from the record and the batch at hand. */
+static bool decide_again(struct scene_work *work, struct delivery *delivery,
+                         const struct work_context *context, struct error *error)
+{
+    const struct known_record *known = &work->known[delivery->known_index];
+    struct batch_record record;
+    if (!record_decode(known->value, context->arena, &record, error)) {
+        assert(error->code == ERROR_OUT_OF_MEMORY); /* it was decoded before */
+        return false;
+    }
+    record_refill_bodies(&record.result, &delivery->batch);
+    delivery->arrival_ms = record.arrival_ms;
+    delivery->result = record.result;
+    return true;
+}
+
+static void decide_reused(struct delivery *delivery, const struct known_record *known)
+{
+    char quoted[ERROR_QUOTE_BYTES_MAX];
+    char topic[ERROR_QUOTE_BYTES_MAX];
+    error_set(&delivery->refusal, ERROR_BATCH_ID_REUSED,
+              "batch_id '%s' was used before by other operations (seen at %s/%" PRId32 "/%" PRId64
+              "); give every batch an id of its own, best a UUID",
+              error_quote(delivery->batch.batch_id, quoted),
+              error_quote(known->record.delivery.topic, topic), known->record.delivery.partition,
+              known->record.delivery.offset);
+}
+
+static bool decide_one(struct scene_work *work, struct delivery *delivery,
+                       const struct work_context *context, struct portion *portion,
+                       struct error *error)
+{
+    switch (delivery->verdict) {
+    case VERDICT_NEW:
+        return decide_new(work, delivery, context, portion, error);
+    case VERDICT_RESENT:
+        /* Not applied, but its place counts: a later redelivery of it must stay recognised even
+         * when the record is gone by then. */
+        advance_position(work, delivery, portion);
+        return decide_again(work, delivery, context, error);
+    case VERDICT_REDELIVERED:
+        return decide_again(work, delivery, context, error);
+    case VERDICT_REUSED:
+        decide_reused(delivery, &work->known[delivery->known_index]);
+        return true;
+    case VERDICT_STALE:
+        break;
+    }
+    return true;
+}
+
+static enum verdict recognise_delivery(struct scene_work *work, const struct delivery *delivery)
+{
+    const struct known_record *known = &work->known[delivery->known_index];
+    struct recognition_case arrived = {
+        .batch = &delivery->batch,
+        .delivery = delivery->source,
+        .record_timestamp_ms =
+            delivery->record->timestamp_ms > 0 ? delivery->record->timestamp_ms : 0,
+        .fingerprint = delivery->fingerprint,
+        .record = span_is_absent(known->value) ? NULL : &known->record,
+        .position = scene_position(work->scene, delivery->position_name),
+    };
+    return recognise(&arrived);
+}
+
+/* Appends the committed offsets of every partition that the portion's deliveries came from. */
+static struct span settled_offsets(const struct scene_work *work,
+                                   const struct work_context *context)
+{
+    buffer_clear(context->scratch);
+    for (size_t i = work->begin; i < work->end; i++) {
+        int32_t partition = work->deliveries[i]->source.partition;
+        bool is_listed = false;
+        for (size_t k = work->begin; k < i && !is_listed; k++) {
+            is_listed = work->deliveries[k]->source.partition == partition;
+        }
+        if (!is_listed) {
+            buffer_append_span(context->scratch, source_committed_text(context->source, partition));
+            buffer_append(context->scratch, " ", 1);
+        }
+    }
+    return arena_copy(context->arena, buffer_span(context->scratch));
+}
+
+static bool list_elements(struct scene_work *work, const struct work_context *context,
+                          struct scene_commit *commit)
+{
+    const struct scene *scene = work->scene;
+    struct element_write *writes =
+        arena_alloc_array(context->arena, scene->dirty_count, sizeof(struct element_write));
+    if (writes == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < scene->dirty_count; i++) {
+        const struct element *element = scene->dirty[i];
+        buffer_clear(context->scratch);
+        element_value_encode(element, context->scratch);
+        writes[i] = (struct element_write){
+            .id = element->id,
+            .value = arena_copy(context->arena, buffer_span(context->scratch)),
+            .kind = ELEMENT_WRITE_PRESENT,
+            .record_time_ms = element->tombstone_record_ms,
+        };
+        if (element->presence == ELEMENT_REMOVED) {
+            writes[i].kind = ELEMENT_WRITE_TOMBSTONE;
+        } else if (element->is_indexed) {
+            writes[i].kind = ELEMENT_WRITE_REVIVED;
+        }
+        if (context->scratch->failed || span_is_absent(writes[i].value)) {
+            return false;
+        }
+    }
+    commit->elements = writes;
+    commit->element_count = scene->dirty_count;
+    return true;
+}
+
+static bool list_positions(const struct scene_work *work, const struct portion *portion,
+                           struct arena *arena, struct scene_commit *commit)
+{
+    const struct scene *scene = work->scene;
+    struct store_position *positions =
+        arena_alloc_array(arena, scene->position_count, sizeof(struct store_position));
+    if (positions == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < scene->position_count; i++) {
+        if (portion->touched_positions[i]) {
+            positions[commit->position_count++] = scene->positions[i];
+        }
+    }
+    commit->positions = positions;
+    return true;
+}
+
+static bool submit_commit(struct scene_work *work, const struct work_context *context,
+                          const struct portion *portion, struct error *error)
+{
+    const struct scene *scene = work->scene;
+    work->commit = (struct scene_commit){
+        .session_id = scene->session_id,
+        .checked = work->mode == WORK_APPLY,
+        .expected_version = scene->committed_version,
+        .expected_token = scene->token,
+        .version = scene->version,
+        .scene_element_count = scene->element_count,
+        .updated_at_ms = portion->updated_at_ms,
+        .records = portion->records,
+        .record_count = portion->record_count,
+        .settled_offsets = settled_offsets(work, context),
+        .arena = context->arena,
+    };
+    char token[TOKEN_BYTES + 1];
+    (void)snprintf(token, sizeof(token), "%016" PRIx64, next_token(context->token_state));
+    memcpy(work->commit.token.text, token, TOKEN_BYTES);
+    work->commit.token.size = TOKEN_BYTES;
+    if (span_is_absent(work->commit.settled_offsets) ||
+        !list_elements(work, context, &work->commit) ||
+        !list_positions(work, portion, context->arena, &work->commit)) {
+        return out_of_memory(error);
+    }
+    store_submit_commit(context->store, &work->commit);
+    work->state = WORK_COMMITTING;
+    return true;
+}
+
+bool scene_decide(struct scene_work *work, const struct work_context *context, struct error *error)
+{
+    size_t open_count = work->delivery_count - work->begin;
+    struct portion portion = {
+        .records = arena_alloc_array(context->arena, open_count, sizeof(struct record_write)),
+        .touched_positions =
+            arena_alloc_array(context->arena, work->scene->position_count, sizeof(bool)),
+    };
+    if (portion.records == NULL || portion.touched_positions == NULL) {
+        return out_of_memory(error);
+    }
+    size_t at = work->begin;
+    for (; at < work->delivery_count; at++) {
+        struct delivery *delivery = work->deliveries[at];
+        delivery->refusal.code = ERROR_NONE; /* of an earlier look at it */
+        delivery->verdict = recognise_delivery(work, delivery);
+        bool is_second_attempt =
+            delivery->verdict == VERDICT_NEW && work->known[delivery->known_index].is_uncommitted;
+        if (at > work->begin && (is_second_attempt || portion_is_full(work, &portion))) {
+            break; /* one record, one attempt per commit */
+        }
+        if (!decide_one(work, delivery, context, &portion, error)) {
+            return false;
+        }
+    }
+    work->end = at;
+    bool has_something = portion.record_count > 0 || portion.has_positions;
+    if (work->mode == WORK_UNRECORDED || !has_something) {
+        scene_decide_done(work, context);
+        return true;
+    }
+    return submit_commit(work, context, &portion, error);
+}
+
+static void count_result(const struct delivery *delivery, struct stats *stats)
+{
+    const struct sync_result *result = &delivery->result;
+    const struct retry_section *retry = delivery->batch.retry;
+    stats->batches_applied++;
+    stats->operations_synced += result->synced_count - (retry == NULL ? 0 : retry->synced_count);
+    stats->operations_failed += result->failed_count - (retry == NULL ? 0 : retry->failure_count);
+    stats->operations_pending += result->pending_count;
+    stats->conflicts += result->conflict_count - (retry == NULL ? 0 : retry->conflict_count);
+    stats->clamped += result->clamped_count - (retry == NULL ? 0 : retry->clamped_count);
+    for (uint32_t i = 0; i < delivery->batch.operation_count; i++) {
+        stats->interactions += delivery->batch.operations[i].kind == OPERATION_INTERACTION ? 1 : 0;
+    }
+}
+
+void scene_decide_done(struct scene_work *work, const struct work_context *context)
+{
+    struct stats *stats = context->stats;
+    for (size_t i = work->begin; i < work->end; i++) {
+        switch (work->deliveries[i]->verdict) {
+        case VERDICT_NEW:
+            count_result(work->deliveries[i], stats);
+            break;
+        case VERDICT_REDELIVERED:
+            stats->batches_redelivered++;
+            break;
+        case VERDICT_RESENT:
+            stats->batches_resent++;
+            break;
+        case VERDICT_STALE:
+            stats->batches_stale++;
+            break;
+        case VERDICT_REUSED:
+            stats->batches_refused++;
+            break;
+        }
+    }
+    work->begin = work->end;
+    work->state = work->begin == work->delivery_count ? WORK_DONE : WORK_DECIDE;
+}

@@ -1,0 +1,23 @@
+#include "worker/settings_error.h"
+
+#include <assert.h>
+#include <stdarg.h>
+
+#include "worker/settings_table.h"
+
+const char *settings_origin(const struct settings *settings, const char *name)
+{
+    const struct setting *setting = setting_find(name);
+    assert(setting != NULL);
+    const char *origin = settings->origins[setting - settings_table];
+    return origin != NULL ? origin : SETTINGS_ORIGIN_DEFAULT;
+}
+
+bool settings_fail(struct settings_error *error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    return false;
+}

@@ -1,0 +1,160 @@
+#include "worker/settings_kafka.h"
+
+#include <stdlib.h>
+
+struct refusal {
+    const char *name;
+    const char *reason;
+};
+
+/* librdkafka's aliases included: what one name is refused for must not come in by another. */
+static const char offsets_reason[] =
+    "offsets are committed by the worker, once the effect is stored and acknowledged";
+static const char start_reason[] =
+    "it is earliest: any other value would skip records on new partitions";
+static const char acks_reason[] = "it is all: an acknowledged result must survive a lost broker";
+static const char timeout_reason[] = "it is 0: an outage of any length must lose nothing";
+
+static const struct refusal refusals[] = {
+    {"enable.auto.commit", offsets_reason},
+    {"auto.commit.enable", offsets_reason},
+    {"enable.auto.offset.store", offsets_reason},
+    {"auto.offset.reset", start_reason},
+    {"enable.idempotence", "it is true: retries of the producer must not reorder or repeat"},
+    {"transactional.id", "the effect is in Redis, which no Kafka transaction covers"},
+    {"acks", acks_reason},
+    {"request.required.acks", acks_reason},
+    {"message.timeout.ms", timeout_reason},
+    {"delivery.timeout.ms", timeout_reason},
+};
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+bool settings_kafka_is_name(const char *name)
+{
+    return starts_with(name, "kafka.") && name[strlen("kafka.")] != '\0';
+}
+
+bool settings_kafka_is_secret(const char *property)
+{
+    return strstr(property, "password") != NULL || strstr(property, "secret") != NULL ||
+           starts_with(property, "sasl.oauthbearer.") || strcmp(property, "ssl.key.pem") == 0 ||
+           strcmp(property, "sasl.jaas.config") == 0;
+}
+
+/** Whom a name is for, and the property's own name. */
+static enum kafka_client parse_name(const char *name, const char **property)
+{
+    *property = name + strlen("kafka.");
+    if (starts_with(*property, "consumer.")) {
+        *property += strlen("consumer.");
+        return KAFKA_CLIENT_CONSUMER;
+    }
+    if (starts_with(*property, "producer.")) {
+        *property += strlen("producer.");
+        return KAFKA_CLIENT_PRODUCER;
+    }
+    return KAFKA_CLIENT_BOTH;
+}
+
+static const char *refusal_reason(enum kafka_client client, const char *property)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        if (strcmp(refusals[i].name, property) == 0) {
+            return refusals[i].reason;
+        }
+    }
+    bool is_shared = strcmp(property, "bootstrap.servers") == 0 ||
+                     strcmp(property, "metadata.broker.list") == 0 ||
+                     strcmp(property, "group.id") == 0;
+    if (is_shared && client != KAFKA_CLIENT_BOTH) {
+        return "both clients share it: set kafka.bootstrap.servers or kafka.group.id";
+    }
+    return NULL;
+}
+
+static struct kafka_property *find(const struct settings *settings, enum kafka_client client,
+                                   const char *property)
+{
+    for (size_t i = 0; i < settings->kafka_count; i++) {
+        struct kafka_property *candidate = &settings->kafka[i];
+        if (candidate->client == client && strcmp(candidate->name, property) == 0) {
+            return candidate;
+        }
+    }
+    return NULL;
+}
+
+static void free_property(struct kafka_property *property)
+{
+    free(property->name);
+    free(property->value);
+    free(property->origin);
+}
+
+/** Takes the property's texts; on failure they are still the caller's. */
+static bool put(struct settings *settings, const struct kafka_property *property)
+{
+    struct kafka_property *place = find(settings, property->client, property->name);
+    if (place != NULL) {
+        free_property(place);
+        *place = *property;
+        return true;
+    }
+    size_t count = settings->kafka_count + 1;
+    struct kafka_property *grown = realloc(settings->kafka, count * sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    settings->kafka = grown;
+    settings->kafka[count - 1] = *property;
+    settings->kafka_count = count;
+    return true;
+}
+
+bool settings_kafka_set(struct settings *settings, const char *name, const char *value,
+                        const char *origin, struct settings_error *error)
+{
+    const char *property_name = NULL;
+    enum kafka_client client = parse_name(name, &property_name);
+    size_t size = strlen(property_name);
+    if (size == 0 || size > SETTINGS_KAFKA_PROPERTY_BYTES_MAX) {
+        return settings_fail(error, "%s: %.64s: not the name of a librdkafka property", origin,
+                             name);
+    }
+    const char *reason = refusal_reason(client, property_name);
+    if (reason != NULL) {
+        return settings_fail(error, "%s: %s cannot be set: %s", origin, name, reason);
+    }
+    if (settings->kafka_count >= SETTINGS_KAFKA_COUNT_MAX) {
+        return settings_fail(error, "%s: %s: more than %d kafka.* settings", origin, name,
+                             SETTINGS_KAFKA_COUNT_MAX);
+    }
+    struct kafka_property property = {.client = client,
+                                      .name = strdup(property_name),
+                                      .value = strdup(value),
+                                      .origin = strdup(origin)};
+    if (property.name == NULL || property.value == NULL || property.origin == NULL ||
+        !put(settings, &property)) {
+        free_property(&property);
+        return settings_fail(error, "%s: %s: out of memory", origin, name);
+    }
+    return true;
+}
+
+void settings_kafka_deinit(struct settings *settings)
+{
+    for (size_t i = 0; i < settings->kafka_count; i++) {
+        free_property(&settings->kafka[i]);
+    }
+    free(settings->kafka);
+}
+
+const char *settings_kafka_property(const struct settings *settings, const char *name)
+{
+    const struct kafka_property *property = find(settings, KAFKA_CLIENT_BOTH, name);
+    return property != NULL ? property->value : NULL;
+}

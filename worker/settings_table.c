@@ -1,0 +1,173 @@
+#include "worker/settings_table.h"
+
+#include <ctype.h>
+
+#define MEMBER(member) offsetof(struct settings, member)
+#define DAY_MS UINT64_C(86400000)
+#define MIB UINT64_C(1048576)
+
+const struct setting settings_table[SETTING_COUNT] = {
+    {"kafka.bootstrap.servers", SETTING_KAFKA, 0, 1, SETTING_TEXT_BYTES_MAX, "127.0.0.1:9092",
+     "brokers to start from, host:port, separated by commas; any other kafka.* key is librdkafka's",
+     false},
+    {"kafka.group.id", SETTING_KAFKA, 0, 1, 249, "scenesync",
+     "consumer group: workers of one group share the partitions", false},
+
+    {"topics.ops", SETTING_TOPIC, MEMBER(topic_ops), 1, SETTINGS_TOPIC_BYTES_MAX, "scene.ops",
+     "topic that operation batches come from", false},
+    {"topics.results", SETTING_TOPIC, MEMBER(topic_results), 1, SETTINGS_TOPIC_BYTES_MAX,
+     "scene.results", "topic that results go to", false},
+    {"topics.retry_prefix", SETTING_TOPIC, MEMBER(topic_retry_prefix), 1, 240, "scene.ops.retry-",
+     "retry topics are named by this and the retry's number", false},
+    {"topics.dead_letter", SETTING_TOPIC, MEMBER(topic_dead_letter), 1, SETTINGS_TOPIC_BYTES_MAX,
+     "scene.ops.dlq", "topic that dead letters go to", false},
+
+    {"redis.url", SETTING_TEXT, MEMBER(redis_url), 1, SETTING_TEXT_BYTES_MAX,
+     "redis://127.0.0.1:6379/0", "redis://[user@]host:port/db, unix:///path?db=0 or rediss://...",
+     false},
+    {"redis.username", SETTING_OPTIONAL_TEXT, MEMBER(redis_username), 0, 255, "",
+     "ACL user, where not in the URL", false},
+    {"redis.password", SETTING_OPTIONAL_TEXT, MEMBER(redis_password), 0, SETTING_TEXT_BYTES_MAX, "",
+     "password; better in a file of its own", true},
+    {"redis.password_file", SETTING_OPTIONAL_TEXT, MEMBER(redis_password_file), 0,
+     SETTING_TEXT_BYTES_MAX, "", "file whose content, a last newline aside, is the password",
+     false},
+    {"redis.key_prefix", SETTING_TEXT, MEMBER(redis_key_prefix), 0, 128,
+     "scene:", "put before {session_id} in every key", false},
+    {"redis.connect_timeout_ms", SETTING_UINT32, MEMBER(redis_connect_timeout_ms), 1, 600000,
+     "1000", "an attempt to connect is given up after this", false},
+    {"redis.command_timeout_ms", SETTING_UINT32, MEMBER(redis_command_timeout_ms), 1, 600000,
+     "2000", "a connection without a reply for this long is given up", false},
+
+    {"conflict.strategy", SETTING_STRATEGY, MEMBER(strategy), 0, 0, "last_write_wins",
+     "who wins a conflict, for batches that do not say", false},
+    {"conflict.allow_batch_strategy", SETTING_BOOL, MEMBER(allow_batch_strategy), 0, 0, "true",
+     "whether a batch may name a strategy of its own", false},
+
+    {"retry.max_retries", SETTING_UINT32, MEMBER(retry_retries_max), 0, 100, "3",
+     "retries after the first attempt; 0 makes every failure final", false},
+    {"retry.initial_delay_ms", SETTING_UINT32, MEMBER(retry_initial_delay_ms), 0, DAY_MS, "100",
+     "delay before the first retry", false},
+    {"retry.max_delay_ms", SETTING_UINT32, MEMBER(retry_delay_max_ms), 0, DAY_MS, "5000",
+     "no delay is longer", false},
+    {"retry.backoff_multiplier", SETTING_DOUBLE, MEMBER(retry_backoff_multiplier), 1, 100, "2.0",
+     "each delay is the one before times this", false},
+
+    {"limits.max_message_bytes", SETTING_SIZE, MEMBER(limits.message_bytes_max), 1024, 64 * MIB,
+     "1048576", "larger messages are dead-lettered", false},
+    {"limits.max_element_bytes", SETTING_SIZE, MEMBER(limits.element_bytes_max), 256, 64 * MIB,
+     "1048576", "size of one stored element", false},
+    {"limits.max_text_bytes", SETTING_SIZE, MEMBER(limits.text_bytes_max), 0, 64 * MIB, "1048576",
+     "size of an element's kind.data.content", false},
+    {"limits.max_elements", SETTING_UINT32, MEMBER(limits.elements_max), 1, 10000000, "10000",
+     "elements in one scene", false},
+    {"limits.max_operations", SETTING_UINT32, MEMBER(limits.operations_max), 1, 1000000, "10000",
+     "operations in one batch", false},
+    {"limits.max_depth", SETTING_UINT32, MEMBER(limits.depth_max), 4, LIMITS_DEPTH_CEILING, "24",
+     "maps and arrays inside one another, counted from the operation's map", false},
+    {"limits.max_result_bytes", SETTING_SIZE, MEMBER(limits.result_bytes_max), 1024, 64 * MIB,
+     "921600", "results leave bodies out, then entries, to stay within this", false},
+
+    {"dedupe.window_ms", SETTING_UINT64, MEMBER(dedupe_window_ms), 1000, 366 * DAY_MS, "86400000",
+     "resends are recognised for this long after the scene's last batch", false},
+    {"dedupe.max_batches", SETTING_UINT32, MEMBER(dedupe_batches_max), 0, 1000000, "256",
+     "batches remembered per scene; 0 turns the recognition of resends off", false},
+    {"dedupe.max_bytes", SETTING_UINT64, MEMBER(dedupe_bytes_max), 1024, 1024 * MIB, "1048576",
+     "memory for the remembered batches of a scene", false},
+
+    {"tombstones.retention_ms", SETTING_UINT64, MEMBER(tombstone_retention_ms), 1000, 3660 * DAY_MS,
+     "2592000000", "how long a removed element is remembered, in record time", false},
+    {"tombstones.max_per_scene", SETTING_UINT32, MEMBER(tombstones_max), 0, 10000000, "10000",
+     "removed elements remembered per scene", false},
+
+    {"store.max_commit_attempts", SETTING_UINT32, MEMBER(store_commit_attempts_max), 1, 1000, "8",
+     "lost races of a commit after which its operations are retried later", false},
+    {"store.cache_bytes", SETTING_UINT64, MEMBER(store_cache_bytes), 0, 1048576 * MIB, "268435456",
+     "memory for scenes kept by the worker; 0 keeps none", false},
+    {"store.on_lost_writes", SETTING_LOST_WRITES, MEMBER(on_lost_writes), 0, 0, "replay",
+     "what to do where Redis lost writes that it had acknowledged", false},
+
+    {"worker.drain_timeout_ms", SETTING_UINT32, MEMBER(drain_timeout_ms), 0, 3600000, "10000",
+     "time to finish the work in flight after SIGTERM", false},
+    {"worker.stall_timeout_ms", SETTING_UINT32, MEMBER(stall_timeout_ms), 1000, DAY_MS, "60000",
+     "a worker that makes no progress for this long is not ready", false},
+
+    {"log.level", SETTING_LOG_LEVEL, MEMBER(log_level), 0, 0, "info",
+     "what is logged: this and all that is more serious", false},
+    {"log.format", SETTING_LOG_FORMAT, MEMBER(log_format), 0, 0, "logfmt", "how a line looks",
+     false},
+    {"log.file", SETTING_OPTIONAL_TEXT, MEMBER(log_file), 0, SETTING_TEXT_BYTES_MAX, "",
+     "file to append to; empty for stderr", false},
+
+    {"http.listen", SETTING_LISTEN, MEMBER(http_listen), 1, 255, "127.0.0.1:9464",
+     "address of metrics and health; port 0 takes a free one, off turns it off", false},
+};
+
+const struct setting *setting_find(const char *name)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        if (strcmp(settings_table[i].name, name) == 0) {
+            return &settings_table[i];
+        }
+    }
+    return NULL;
+}
+
+/** One letter for comparison: the environment has neither lower case nor dots. */
+static char fold(char letter)
+{
+    return letter == '.' ? '_' : (char)tolower((unsigned char)letter);
+}
+
+bool setting_is_spelled(const struct setting *setting, const char *name)
+{
+    const char *own = setting->name;
+    while (*own != '\0' && fold(*own) == fold(*name)) {
+        own++;
+        name++;
+    }
+    return *own == '\0' && *name == '\0';
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/** Levenshtein's distance between two names of at most SETTING_NAME_BYTES_MAX bytes. */
+static size_t name_distance(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+    size_t row[SETTING_NAME_BYTES_MAX + 1];
+    for (size_t j = 0; j <= b_size; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= a_size; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_size; j++) {
+            size_t replaced = diagonal + (fold(a[i - 1]) != fold(b[j - 1]) ? 1 : 0);
+            diagonal = row[j];
+            row[j] = smaller(replaced, smaller(row[j - 1], row[j]) + 1);
+        }
+    }
+    return row[b_size];
+}
+
+const struct setting *setting_find_similar(const char *name)
+{
+    size_t size = strlen(name);
+    if (size > SETTING_NAME_BYTES_MAX) {
+        return NULL;
+    }
+    const struct setting *best = NULL;
+    size_t best_distance = size / 4 + 1; /* one slip in four letters may be a slip */
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const char *own = settings_table[i].name;
+        size_t distance = name_distance(name, size, own, strlen(own));
+        if (distance < best_distance) {
+            best = &settings_table[i];
+            best_distance = distance;
+        }
+    }
+    return best;
+}

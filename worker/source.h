@@ -1,0 +1,90 @@
+/**
+ * Records from Kafka: one consumer over the ops topic and every retry tier that exists.
+ *
+ * The source gives records in order per partition; a retry that is not due yet is held (one per
+ * partition, its partition paused), so that it delays no other partition. Offsets are committed by
+ * source_settle() only, never by librdkafka on its own. Rebalances are served inside source_poll()
+ * and source_service(). A record remembers the assignment it came under; settling one from a
+ * partition that was revoked since is ignored, so that a worker that comes back from the dead
+ * never moves another's offsets.
+ *
+ * Lifetime: records stay valid until source_release(). Threading: one thread. Design and the
+ * findings behind it: architecture.md, "Kafka".
+ */
+#ifndef SCENESYNC_WORKER_SOURCE_H
+#define SCENESYNC_WORKER_SOURCE_H
+
+#include "protocol/arena.h"
+#include "worker/clock.h"
+#include "worker/log.h"
+#include "worker/settings.h"
+
+struct record {
+    struct span topic; /* NUL-terminated; lives as long as the source */
+    uint32_t tier;     /* 0: the ops topic; k: retry-k */
+    int32_t partition;
+    int64_t offset;
+    int64_t timestamp_ms; /* -1 where the record has none */
+    bool log_append_time; /* the topic stamped it */
+    struct span key;      /* absent where the record has none */
+    struct span value;    /* never absent; empty for a tombstone record */
+    uint64_t received_monotonic_ms, received_wall_ms;
+    uint64_t assignment; /* under which it was delivered */
+    void *message;       /* the source's */
+};
+
+struct record_header {
+    const char *name;  /* NUL-terminated */
+    struct span value; /* absent for a header without one */
+};
+
+struct record_source;
+
+/** Connects nothing yet. Returns owned, or NULL with `message` saying what librdkafka refused. */
+struct record_source *source_create(const struct settings *settings, const struct clock *clock,
+                                    struct log *log, char *message, size_t message_bytes);
+
+/** Commits what is settled, leaves the group, frees everything. NULL is allowed. */
+void source_destroy(struct record_source *source);
+
+/**
+ * Gives up to `count_max` records and about `bytes_max` bytes of values (at least one record where
+ * there is one). Waits up to `timeout_ms` for the first, then takes only what is there.
+ */
+size_t source_poll(struct record_source *source, struct record *records, size_t count_max,
+                   size_t bytes_max, int timeout_ms);
+
+/**
+ * For long waits inside a cycle (the store or the broker is away): pauses fetching and keeps
+ * polling, so that the group membership stays. Fetching resumes with the next source_poll().
+ */
+void source_service(struct record_source *source);
+
+/** A record's headers, in order; views of the record. `*count` 0 where there are none. */
+struct record_header *source_headers(const struct record *record, struct arena *arena,
+                                     size_t *count);
+
+/**
+ * Everything up to and including these records is in the store and acknowledged: their offsets
+ * may be committed. Commits run asynchronously, at most every 100 ms, at once on revocation.
+ */
+void source_settle(struct record_source *source, const struct record *records, size_t count);
+
+/** Gives the records' memory back. */
+void source_release(struct record_source *source, struct record *records, size_t count);
+
+/**
+ * The offsets that Kafka has confirmed as committed for partition number `partition` of every
+ * consumed topic, as the commit script wants them: "<topic>/<partition>=<offset> …". Partitions
+ * whose committed offset is not known are left out. A view, valid until the next source call.
+ */
+struct span source_committed_text(struct record_source *source, int32_t partition);
+
+/** Partitions held now, and a number that rises with every assignment change. */
+size_t source_assigned_count(const struct record_source *source);
+uint64_t source_generation(const struct record_source *source);
+
+/** The consumer met an error it cannot recover from (its text), or NULL. */
+const char *source_fatal_error(const struct record_source *source);
+
+#endif

@@ -1,0 +1,55 @@
+/**
+ * The source's parts to one another: polling and records (source.c), rebalances
+ * (source_rebalance.c) and offset commits (source_commit.c). Nobody else includes this.
+ *
+ * Threading: one thread; librdkafka calls the rebalance callback inside rd_kafka_consumer_poll()
+ * and rd_kafka_consumer_close().
+ */
+#ifndef SCENESYNC_WORKER_SOURCE_INTERNAL_H
+#define SCENESYNC_WORKER_SOURCE_INTERNAL_H
+
+#include "protocol/buffer.h"
+#include "worker/assignment.h"
+#include "worker/kafka_conf.h"
+
+enum { SOURCE_FATAL_BYTES_MAX = 512, SOURCE_TIER_MAX = 1000 };
+
+struct record_source {
+    rd_kafka_t *consumer;
+    rd_kafka_queue_t *commit_replies;
+    const struct settings *settings;
+    struct clock clock;
+    struct log *log;
+    struct kafka_context context;
+    struct assignment assignment;
+    uint64_t next_due_ms; /* no held record is due before; UINT64_MAX: none is held */
+    bool commit_wanted; /* something was settled, or a commit failed, since the last one went out */
+    size_t commits_in_flight;
+    uint64_t next_commit_ms;
+    struct buffer committed_text;
+    char fatal[SOURCE_FATAL_BYTES_MAX]; /* empty: none */
+};
+
+/** Keeps the first error that the source cannot go on after. */
+void source_set_fatal(struct record_source *source, const char *text);
+
+/** 0 for the ops topic, k for retry-k, -1 for a name that is neither. */
+int32_t source_tier(const struct settings *settings, const char *topic);
+
+/** Destroys the records held of a partition. */
+void source_drop_held(struct record_source *source, struct assigned_partition *partition);
+
+/** librdkafka's rebalance callback; its opaque is a kafka_context owned by a source. */
+void source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
+                      rd_kafka_topic_partition_list_t *partitions, void *opaque);
+
+/** Takes replies, and sends a commit where one is due. Never blocks. */
+void source_commit_serve(struct record_source *source);
+
+/** When source_commit_serve() has something to send next (monotonic); UINT64_MAX: nothing. */
+uint64_t source_commit_due_ms(const struct record_source *source);
+
+/** Commits what is settled and waits for the replies, for a bounded time. */
+void source_commit_now(struct record_source *source);
+
+#endif

@@ -1,0 +1,9 @@
+/** What `scenesync --version` says: this program's version and its libraries'. Stateless. */
+#ifndef SCENESYNC_WORKER_VERSION_H
+#define SCENESYNC_WORKER_VERSION_H
+
+#include <stdio.h>
+
+void version_print(FILE *out);
+
+#endif
