@@ -23,9 +23,7 @@ struct known {
 
 static void read_known(struct span map, const struct field_set *set, struct known *known)
 {
-    for (unsigned field = 0; field < set->count; field++) {
-        known->values[field] = (struct span){0};
-    }
+    memset(known->values, 0, sizeof known->values);
     known->pair_count = 0;
     known->nil_count = 0;
     struct wire_cursor cursor = wire_cursor_of(map);

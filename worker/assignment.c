@@ -59,8 +59,7 @@ static bool reserve_partition(struct assigned_topic *topic, int32_t number)
         return true;
     }
     size_t count = (size_t)number + 1;
-    struct assigned_partition *partitions =
-        realloc(topic->partitions, count * sizeof *partitions);
+    struct assigned_partition *partitions = realloc(topic->partitions, count * sizeof *partitions);
     if (partitions == NULL) {
         return false;
     }
@@ -168,8 +167,8 @@ static size_t ring_index(const struct assigned_partition *partition, size_t plac
 /** Doubles the ring. A paused partition delivers nothing more, so it stays near its limits. */
 static bool grow_held(struct assigned_partition *partition)
 {
-    size_t capacity = partition->held_capacity == 0 ? HELD_CAPACITY_MIN
-                                                    : partition->held_capacity * 2;
+    size_t capacity =
+        partition->held_capacity == 0 ? HELD_CAPACITY_MIN : partition->held_capacity * 2;
     struct held_record *held =
         capacity <= SIZE_MAX / sizeof *held ? malloc(capacity * sizeof *held) : NULL;
     if (held == NULL) {

@@ -73,9 +73,8 @@ void assignment_deinit(struct assignment *assignment);
  * Starts a fresh state for a partition that is not assigned. Returns false when out of memory or
  * beyond ASSIGNMENT_TOPICS_MAX or ASSIGNMENT_PARTITION_NUMBER_MAX.
  */
-__attribute__((warn_unused_result)) bool assignment_add(struct assignment *assignment,
-                                                        const char *topic, uint32_t tier,
-                                                        int32_t number);
+__attribute__((warn_unused_result)) bool
+assignment_add(struct assignment *assignment, const char *topic, uint32_t tier, int32_t number);
 
 /** Ends a partition's state. It must hold no record any more. */
 void assignment_remove(struct assignment *assignment, struct assigned_partition *partition);

@@ -28,7 +28,8 @@ struct outgoing {
     /* the sink's, while in flight */
     struct outgoing *next, *previous; /* in the order of sink_send() */
     bool handed_over;                 /* librdkafka has it and owes a delivery report */
-    bool alone; /* its batch was refused for its size: sent alone, it shows whether it was the one */
+    bool
+        alone; /* its batch was refused for its size: sent alone, it shows whether it was the one */
     uint32_t failure_count;
     uint64_t send_at_ms; /* monotonic; while not handed over */
 };

@@ -8,7 +8,7 @@
 
 enum {
     COMMITTED_TEXT_BYTES_MAX = 1 << 20,
-    POLLS_MAX = 100000,   /* messages looked at by one source_poll() */
+    POLLS_MAX = 100000,    /* messages looked at by one source_poll() */
     SERVICE_POLLS_MAX = 64 /* by one source_service() */
 };
 
@@ -35,7 +35,8 @@ int32_t source_tier(const struct settings *settings, const char *topic)
     return tier >= 1 && tier <= SOURCE_TIER_MAX ? tier : -1;
 }
 
-/** The ops topic by its name, the tiers by a pattern; a topic name's one special character is ".". */
+/** The ops topic by its name, the tiers by a pattern; a topic name's one special character is ".".
+ */
 static rd_kafka_resp_err_t subscribe(struct record_source *source)
 {
     struct buffer pattern;
@@ -51,8 +52,7 @@ static rd_kafka_resp_err_t subscribe(struct record_source *source)
         return RD_KAFKA_RESP_ERR__INVALID_ARG;
     }
     rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(2);
-    rd_kafka_topic_partition_list_add(topics, source->settings->topic_ops,
-                                      RD_KAFKA_PARTITION_UA);
+    rd_kafka_topic_partition_list_add(topics, source->settings->topic_ops, RD_KAFKA_PARTITION_UA);
     rd_kafka_topic_partition_list_add(topics, (const char *)pattern.data, RD_KAFKA_PARTITION_UA);
     rd_kafka_resp_err_t error = rd_kafka_subscribe(source->consumer, topics);
     rd_kafka_topic_partition_list_destroy(topics);
@@ -100,8 +100,8 @@ struct record_source *source_create(const struct settings *settings, const struc
     source->settings = settings;
     source->clock = *clock;
     source->log = log;
-    source->context = (struct kafka_context){
-        .log = log, .clock = *clock, .client = "consumer", .owner = source};
+    source->context =
+        (struct kafka_context){.log = log, .clock = *clock, .client = "consumer", .owner = source};
     source->next_due_ms = UINT64_MAX;
     assignment_init(&source->assignment);
     buffer_init(&source->committed_text, COMMITTED_TEXT_BYTES_MAX);
@@ -311,8 +311,8 @@ static struct record make_record(const struct record_source *source,
 /** Queues a message behind its partition's held records. Returns the partition, NULL if dropped. */
 static struct assigned_partition *hold(struct record_source *source, rd_kafka_message_t *message)
 {
-    struct assigned_partition *partition = assignment_find(
-        &source->assignment, rd_kafka_topic_name(message->rkt), message->partition);
+    struct assigned_partition *partition =
+        assignment_find(&source->assignment, rd_kafka_topic_name(message->rkt), message->partition);
     if (partition == NULL) {
         return NULL;
     }
@@ -321,8 +321,8 @@ static struct assigned_partition *hold(struct record_source *source, rd_kafka_me
     case ASSIGNMENT_NEXT:
         break;
     case ASSIGNMENT_STALE:
-        report_position(source, partition, message->offset,
-                        "record dropped: delivered before", RD_KAFKA_RESP_ERR__OUTDATED);
+        report_position(source, partition, message->offset, "record dropped: delivered before",
+                        RD_KAFKA_RESP_ERR__OUTDATED);
         return NULL;
     case ASSIGNMENT_RESTARTED:
         report_position(source, partition, message->offset,
@@ -343,8 +343,7 @@ static struct assigned_partition *hold(struct record_source *source, rd_kafka_me
 }
 
 /** Takes what librdkafka gave. Returns the partition that has a further record, or NULL. */
-static struct assigned_partition *receive(struct record_source *source,
-                                          rd_kafka_message_t *message)
+static struct assigned_partition *receive(struct record_source *source, rd_kafka_message_t *message)
 {
     struct assigned_partition *partition = NULL;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -412,8 +411,7 @@ size_t source_poll(struct record_source *source, struct record *records, size_t 
                    size_t bytes_max, int timeout_ms)
 {
     assert(count_max > 0 && timeout_ms >= 0);
-    struct delivery delivery = {
-        .records = records, .count_max = count_max, .bytes_max = bytes_max};
+    struct delivery delivery = {.records = records, .count_max = count_max, .bytes_max = bytes_max};
     uint64_t deadline_ms = clock_monotonic_ms(&source->clock) + (uint64_t)timeout_ms;
     for (size_t i = 0; i < POLLS_MAX && source->fatal[0] == '\0'; i++) {
         if (delivery.count == 0) {
@@ -448,8 +446,7 @@ void source_service(struct record_source *source)
         }
         const struct assigned_partition *partition = receive(source, message);
         if (partition != NULL) {
-            source->next_due_ms =
-                earlier(source->next_due_ms, assignment_held(partition)->due_ms);
+            source->next_due_ms = earlier(source->next_due_ms, assignment_held(partition)->due_ms);
         }
     }
     check_fatal(source);
@@ -505,8 +502,8 @@ struct span source_committed_text(struct record_source *source, int32_t partitio
             assignment_find(&source->assignment, topic, partition);
         if (known != NULL && known->confirmed >= 0) {
             buffer_append_format(&source->committed_text, "%s%s/%d=%lld",
-                                 source->committed_text.size == 0 ? "" : " ", topic,
-                                 (int)partition, (long long)known->confirmed);
+                                 source->committed_text.size == 0 ? "" : " ", topic, (int)partition,
+                                 (long long)known->confirmed);
         }
     }
     return buffer_span(&source->committed_text);

@@ -87,8 +87,7 @@ static void apply(struct record_source *source, rd_kafka_resp_err_t event,
                   const rd_kafka_topic_partition_list_t *partitions)
 {
     rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
-    bool cooperative =
-        strcmp(rd_kafka_rebalance_protocol(source->consumer), "COOPERATIVE") == 0;
+    bool cooperative = strcmp(rd_kafka_rebalance_protocol(source->consumer), "COOPERATIVE") == 0;
     bool assign = event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     if (!cooperative) {
         error = rd_kafka_assign(source->consumer, assign ? partitions : NULL);

@@ -155,8 +155,8 @@ Test(sink, tells_an_absent_key_and_value_from_empty_ones)
 Test(sink, keeps_order_and_writes_once_over_retried_requests)
 {
     kafka_broker_create_topic(broker, "scene.results", 1);
-    kafka_broker_fail_requests(broker, PRODUCE_REQUEST,
-                               RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 2);
+    kafka_broker_fail_requests(broker, PRODUCE_REQUEST, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+                               2);
     kafka_broker_fail_requests(broker, PRODUCE_REQUEST, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, 1);
     create_sink();
     struct numbered *messages = send_numbers("scene.results", 200);

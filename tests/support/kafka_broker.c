@@ -141,9 +141,8 @@ int64_t kafka_broker_produce_text(struct kafka_broker *broker, const char *topic
                                   const char *key, const char *value)
 {
     struct span no_key = {0};
-    return kafka_broker_produce(broker, topic, partition,
-                                key != NULL ? span_of_text(key) : no_key, span_of_text(value),
-                                NULL, 0);
+    return kafka_broker_produce(broker, topic, partition, key != NULL ? span_of_text(key) : no_key,
+                                span_of_text(value), NULL, 0);
 }
 
 /** A consumer that is in no group and starts at the first offset of each partition. */
@@ -247,9 +246,8 @@ struct span kafka_record_header(const struct kafka_record *record, const char *n
 {
     const void *value = NULL;
     size_t size = 0;
-    if (record->headers == NULL ||
-        rd_kafka_header_get_last(record->headers, name, &value, &size) !=
-            RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (record->headers == NULL || rd_kafka_header_get_last(record->headers, name, &value, &size) !=
+                                       RD_KAFKA_RESP_ERR_NO_ERROR) {
         return (struct span){0};
     }
     return span_make(value, size);

@@ -48,13 +48,14 @@ int64_t kafka_broker_produce_text(struct kafka_broker *broker, const char *topic
 struct kafka_record {
     int32_t partition;
     int64_t offset;
-    struct span key, value; /* absent where the record has none */
+    struct span key, value;      /* absent where the record has none */
     rd_kafka_headers_t *headers; /* NULL where it has none */
 };
 
 enum { KAFKA_READ_RECORDS_MAX = 20000 };
 
-/** All records of a topic, by partition, then by offset. Returns owned, for kafka_records_free(). */
+/** All records of a topic, by partition, then by offset. Returns owned, for kafka_records_free().
+ */
 struct kafka_record *kafka_broker_read(struct kafka_broker *broker, const char *topic,
                                        size_t *count);
 void kafka_records_free(struct kafka_record *records, size_t count);
@@ -69,7 +70,8 @@ int64_t kafka_broker_committed(struct kafka_broker *broker, const char *group, c
 /** Cuts all connections and accepts none until it is up again. */
 void kafka_broker_set_up(struct kafka_broker *broker, bool up);
 
-/** The next `count` requests of `api_key` (0: produce, 8: offset commit) are answered with `error`. */
+/** The next `count` requests of `api_key` (0: produce, 8: offset commit) are answered with `error`.
+ */
 void kafka_broker_fail_requests(struct kafka_broker *broker, int16_t api_key,
                                 rd_kafka_resp_err_t error, size_t count);
 

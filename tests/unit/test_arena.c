@@ -7,7 +7,7 @@ Test(arena, gives_aligned_memory_that_does_not_overlap)
 {
     enum { COUNT = 2000 };
     struct arena arena;
-    arena_init(&arena, 64 * 1024 * 1024);
+    arena_init(&arena, (size_t)64 << 20);
     uint8_t *pieces[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
         size_t size = i % 300;
@@ -86,7 +86,7 @@ Test(arena, copies_bytes)
 Test(arena, uses_the_same_memory_after_a_reset)
 {
     struct arena arena;
-    arena_init(&arena, 8 * 1024 * 1024);
+    arena_init(&arena, (size_t)8 << 20);
     void *before[50];
     for (size_t i = 0; i < 50; i++) {
         before[i] = arena_alloc(&arena, i * 1000);
@@ -102,10 +102,10 @@ Test(arena, uses_the_same_memory_after_a_reset)
 Test(arena, takes_other_sizes_after_a_reset)
 {
     struct arena arena;
-    arena_init(&arena, 64 * 1024 * 1024);
+    arena_init(&arena, (size_t)64 << 20);
     for (size_t round = 0; round < 20; round++) {
         for (size_t i = 0; i < 20; i++) {
-            size_t size = 1 + (i * 7919 + round * 104729) % (2 * 1024 * 1024);
+            size_t size = 1 + (i * 7919 + round * 104729) % ((size_t)2 << 20);
             uint8_t *memory = arena_alloc(&arena, size);
             cr_assert_not_null(memory);
             memory[0] = 1;

@@ -18,7 +18,7 @@ TestSuite(buffer, .fini = destroy);
 
 Test(buffer, grows_from_nothing_and_keeps_what_was_appended)
 {
-    make(1024 * 1024);
+    make((size_t)1 << 20);
     for (size_t i = 0; i < 100000; i++) {
         uint8_t byte = (uint8_t)(i * 31);
         buffer_append(&buffer, &byte, 1);

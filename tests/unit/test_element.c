@@ -13,8 +13,8 @@ static struct limits limits;
 
 static void make(void)
 {
-    arena_init(&arena, 16 * 1024 * 1024);
-    buffer_init(&out, 16 * 1024 * 1024);
+    arena_init(&arena, (size_t)16 << 20);
+    buffer_init(&out, (size_t)16 << 20);
     limits = limits_default();
 }
 

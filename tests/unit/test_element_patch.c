@@ -14,8 +14,8 @@ static struct limits limits;
 
 static void make(void)
 {
-    arena_init(&arena, 64 * 1024 * 1024);
-    buffer_init(&out, 16 * 1024 * 1024);
+    arena_init(&arena, (size_t)64 << 20);
+    buffer_init(&out, (size_t)16 << 20);
     limits = limits_default();
 }
 
@@ -287,7 +287,7 @@ Test(element_patch, says_so_when_memory_is_short_and_leaves_nothing_behind)
 static struct span wide_map(unsigned count, unsigned step, uint64_t value)
 {
     struct buffer map;
-    buffer_init(&map, 16 * 1024 * 1024);
+    buffer_init(&map, (size_t)16 << 20);
     pack_map(&map, count + 1);
     for (unsigned i = 0; i < count; i++) {
         char key[16];
@@ -340,11 +340,12 @@ Test(element_patch, merges_100000_keys_in_bounded_time)
 Test(element_patch, merges_at_the_deepest_nesting_there_is)
 {
     enum { DEEPEST = LIMITS_DEPTH_CEILING + 8 };
-    uint8_t nested[3 * DEEPEST + 1];
+    static const uint8_t step[] = {0x81, 0xa1, 'a'}; /* {"a": */
+    uint8_t nested[sizeof step * DEEPEST + 1];
     for (size_t i = 0; i < DEEPEST; i++) {
-        memcpy(nested + 3 * i, "\x81\xa1\x61", 3);
+        memcpy(nested + sizeof step * i, step, sizeof step);
     }
-    nested[3 * DEEPEST] = 0x01;
+    nested[sizeof step * DEEPEST] = 0x01;
     size_t size = sizeof nested;
     struct span document = message_of("{" K "}");
     struct span result = patch(document, span_make(nested, size));

@@ -1,6 +1,7 @@
 #include "protocol/error.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "protocol/utf8.h"
 
@@ -90,8 +91,8 @@ Test(error, cuts_long_text_between_characters)
     cr_assert_eq(strlen(out), 67);
     cr_assert_str_eq(out + 64, "...");
     for (size_t blanks = 55; blanks <= 64; blanks++) {
-        memset(text, ' ', blanks);
-        memcpy(text + blanks, "\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98\x80", 12);
+        (void)snprintf(text, sizeof text, "%*s%s", (int)blanks, "",
+                       "\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98\x80");
         error_quote(span_make(text, blanks + 12), out);
         cr_assert_null(strchr(out, '?'), "a character was split after %zu blanks", blanks);
         cr_assert(utf8_is_valid(span_of_text(out)));

@@ -9,7 +9,7 @@ static struct arena arena;
 
 static void make(void)
 {
-    arena_init(&arena, 64 * 1024 * 1024);
+    arena_init(&arena, (size_t)64 << 20);
 }
 
 static void destroy(void)
@@ -61,7 +61,7 @@ Test(key_index, tells_similar_keys_apart)
 {
     struct key_index index;
     cr_assert(key_index_init(&index, span_make(map, sizeof map), 20, &arena));
-    memcpy(map + 1, "aaa", 3);
+    memset(map + 1, 'a', 3);
     cr_assert(key_index_add(&index, span_make(map + 1, 3), 3));
     cr_assert(key_index_add(&index, span_make(map + 1, 2), 2));
     cr_assert(key_index_add(&index, span_make(map + 1, 0), 0));

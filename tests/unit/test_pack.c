@@ -9,7 +9,7 @@ static struct buffer out;
 
 static void make(void)
 {
-    buffer_init(&out, 1024 * 1024);
+    buffer_init(&out, (size_t)1 << 20);
 }
 
 static void destroy(void)

@@ -234,8 +234,9 @@ Test(wire, does_not_read_past_input_that_ends_at_a_protected_page)
             }
         }
     }
-    struct span text = span_make(pages + page - 3, 3);
-    memcpy(pages + page - 3, "\xe2\x82\xac", 3);
+    static const uint8_t euro[] = {0xe2, 0x82, 0xac};
+    struct span text = span_make(pages + page - sizeof euro, sizeof euro);
+    memcpy(pages + page - sizeof euro, euro, sizeof euro);
     cr_assert(utf8_is_valid(text));
     cr_assert_eq(utf8_valid_prefix(span_make(text.data + 1, 2)), 0);
     munmap(pages, 2 * page);

@@ -15,7 +15,7 @@ static struct error error;
 
 static void make(void)
 {
-    arena_init(&arena, 64 * 1024 * 1024);
+    arena_init(&arena, (size_t)64 << 20);
 }
 
 static void destroy(void)
@@ -104,7 +104,7 @@ Test(wire_strict, refuses_keys_that_stand_twice)
 static struct span wide_map(unsigned count, unsigned last)
 {
     struct buffer map;
-    buffer_init(&map, 16 * 1024 * 1024);
+    buffer_init(&map, (size_t)16 << 20);
     pack_map(&map, count);
     for (unsigned i = 0; i < count; i++) {
         char key[16];

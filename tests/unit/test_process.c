@@ -1,0 +1,408 @@
+#include "store/process.h"
+
+#include <criterion/criterion.h>
+
+#include "tests/support/batches.h"
+#include "tests/support/messages.h"
+#include "tests/support/scenes.h"
+
+static struct scene *scene;
+static struct process_context context;
+
+static void setup(void)
+{
+    scene = scene_at_version(5);
+    context = process_context_default();
+}
+
+static void teardown(void)
+{
+    scene_destroy(scene);
+}
+
+TestSuite(process, .init = setup, .fini = teardown);
+
+/* What holds of every result. */
+static void expect_sound(const struct sync_result *result, uint32_t operation_count)
+{
+    cr_expect_eq(result->synced_count + result->failed_count + result->pending_count,
+                 operation_count);
+    cr_expect_eq(result->conflict_count, result->conflict_entry_count);
+    cr_expect_eq(result->failure_entry_count, result->failed_count + result->pending_count);
+    cr_expect_eq(result->final, result->pending_count == 0);
+    cr_expect_eq(result->final, result->next_attempt_at_ms == 0);
+    cr_expect_eq(sync_result_is_success(result),
+                 result->failed_count == 0 && result->pending_count == 0);
+    cr_expect_eq(result->attempt_version_count, result->attempts);
+    cr_expect_eq(result->attempt_versions[result->attempts - 1], result->scene_version);
+    for (uint32_t i = 1; i < result->failure_entry_count; i++) {
+        cr_expect_lt(result->failures[i - 1].index, result->failures[i].index);
+    }
+    for (uint32_t i = 0; i < result->conflict_entry_count; i++) {
+        const struct conflict_entry *conflict = &result->conflicts[i];
+        const struct failure_entry *failure = failure_at(result, conflict->index);
+        cr_expect(i == 0 || result->conflicts[i - 1].index < conflict->index);
+        cr_expect_eq(conflict->resolved, failure == NULL || !failure->pending);
+        /* Each body stands once. */
+        cr_expect(failure == NULL || conflict->body.kind == BODY_ABSENT);
+    }
+}
+
+static struct sync_result process(const struct batch *batch)
+{
+    struct sync_result result = batch_process(scene, batch, &context);
+    expect_sound(&result, batch->retry == NULL ? batch->operation_count : batch->retry->total);
+    return result;
+}
+
+static void expect_body(struct body body, const char *json)
+{
+    cr_expect_eq(body.kind, BODY_PRESENT);
+    cr_expect(span_equal(body.raw, message_of(json)), "not the bytes of %s", json);
+}
+
+/* One attempt. */
+
+Test(process, test_process_empty_batch)
+{
+    struct batch batch = batch_of(BATCH(""));
+    struct sync_result result = process(&batch);
+    cr_assert(result.final);
+    cr_assert(sync_result_is_success(&result));
+    cr_assert_eq(result.synced_count, 0);
+    cr_assert_eq(result.scene_version, 5, "nothing changed");
+    cr_assert_eq(result.attempts, 1);
+}
+
+Test(process, test_process_single_add)
+{
+    struct batch batch = batch_of(BATCH(ADD("a", 1, 100)));
+    struct sync_result result = process(&batch);
+    cr_assert(sync_result_is_success(&result));
+    cr_assert_eq(result.synced_count, 1);
+    cr_assert_eq(result.conflict_count, 0);
+    cr_assert_eq(result.scene_version, 6);
+    const struct element *element = scene_get(scene, "a");
+    cr_assert_eq(element->presence, ELEMENT_PRESENT);
+    cr_assert_eq(element->version, 6);
+    cr_assert_eq(element->timestamp_ms, 100);
+    cr_assert(span_equal(
+        element_document(element),
+        message_of("{'id':'a','kind':{'type':'T'},'n':1,'transform':{'x':0,'y':0,'width':100,"
+                   "'height':100,'rotation':0,'z_index':0},'interactive':true,'selected':false,"
+                   "'parent':null}")));
+    cr_assert_eq(scene->element_count, 1);
+    cr_assert_eq(scene->dirty_count, 1);
+}
+
+Test(process, test_process_mixed_operations)
+{
+    scene_with(scene, "old", 3, 500, "{'id':'old','kind':{'type':'T'},'n':1}");
+    struct batch batch =
+        batch_of(BATCH(ADD("a", 1, 100) "," UPDATE("a", 2, 101) "," INTERACTION(102) "," UPDATE(
+            "old", 3, 499) "," ADD("old", 4, 500) "," REMOVE("a",
+                                                             103) "," UPDATE("later", 5,
+                                                                             104) "," MALFORMED
+                                                                                  "," INVALID));
+    struct sync_result result = process(&batch);
+    cr_assert_eq(result.synced_count, 5);
+    cr_assert_eq(result.failed_count, 3);
+    cr_assert_eq(result.pending_count, 1);
+    cr_assert_eq(result.conflict_count, 3);
+    cr_assert_eq(result.scene_version, 6, "one step for all of it");
+    cr_assert_eq(result.next_attempt_at_ms, TEST_NOW_MS + TEST_RETRY_DELAY_MS);
+
+    cr_assert_eq(failure_at(&result, 3)->code, ERROR_STALE_TIMESTAMP);
+    cr_assert_not(failure_at(&result, 3)->retryable);
+    expect_body(failure_at(&result, 3)->body, UPDATE("old", 3, 499));
+    cr_assert_eq(conflict_at(&result, 3)->resolution, RESOLUTION_KEEP_LOCAL);
+    cr_assert_eq(conflict_at(&result, 3)->local.version, 3);
+
+    cr_assert_eq(conflict_at(&result, 4)->reason, CONFLICT_ELEMENT_ALREADY_EXISTS);
+    cr_assert_eq(conflict_at(&result, 4)->resolution, RESOLUTION_KEEP_REMOTE);
+    expect_body(conflict_at(&result, 4)->body, ADD("old", 4, 500));
+
+    cr_assert_eq(failure_at(&result, 6)->code, ERROR_ELEMENT_NOT_FOUND);
+    cr_assert(failure_at(&result, 6)->pending);
+    cr_assert_not(conflict_at(&result, 6)->resolved);
+    expect_body(failure_at(&result, 6)->body, UPDATE("later", 5, 104));
+
+    cr_assert_eq(failure_at(&result, 7)->code, ERROR_INVALID_OPERATION);
+    cr_assert_eq(failure_at(&result, 7)->body.kind, BODY_NIL, "it was not well-formed");
+    cr_assert_eq(failure_at(&result, 8)->code, ERROR_INVALID_OPERATION);
+    expect_body(failure_at(&result, 8)->body, INVALID);
+
+    cr_assert_eq(scene_get(scene, "a")->presence, ELEMENT_REMOVED);
+    cr_assert_eq(element_number(scene_get(scene, "old"), "n"), 4);
+    cr_assert_eq(scene->element_count, 1);
+}
+
+Test(process, result_says_whose_it_is)
+{
+    struct batch batch = batch_of(BATCH_BY("RemoteWins", ADD("a", 1, 100)));
+    struct sync_result result = process(&batch);
+    cr_assert(span_equal_text(result.session_id, "s"));
+    cr_assert(span_equal_text(result.batch_id, "b"));
+    cr_assert(span_equal_text(result.client_id, "c"));
+    cr_assert_eq(result.strategy, STRATEGY_REMOTE_WINS);
+    cr_assert(span_equal_text(result.source.topic, "scene.ops"));
+    cr_assert_eq(result.source.partition, 3);
+    cr_assert_eq(result.source.offset, 7);
+    cr_assert_eq(result.timestamp_ms, TEST_NOW_MS);
+    cr_assert_eq(result.duration_ms, 5);
+    cr_assert_eq(result.error_code, ERROR_NONE);
+    cr_assert_not(result.truncated);
+}
+
+Test(process, result_names_the_assigned_batch_id)
+{
+    struct batch batch = batch_of("{'session_id':'s','operations':[]}");
+    struct sync_result result = process(&batch);
+    cr_assert(span_equal_text(result.batch_id, "scene.ops/3/7@1000000"));
+    cr_assert(span_is_absent(result.client_id));
+}
+
+Test(process, version_rises_once_per_attempt_that_changed_something)
+{
+    static const struct {
+        const char *batch;
+        uint64_t version;
+    } steps[] = {
+        {BATCH(ADD("a", 1, 100) "," ADD("b", 2, 100)), 6},
+        {BATCH(UPDATE("a", 3, 99)), 6}, /* stale */
+        {BATCH(INTERACTION(1) "," INVALID), 6},
+        {BATCH(UPDATE("nobody", 3, 99)), 6}, /* pending */
+        {BATCH(UPDATE("a", 3, 99) "," UPDATE("b", 3, 100)), 7},
+        {BATCH(REMOVE("a", 200)), 8},
+        {BATCH(REMOVE("a", 200)), 8}, /* removed then, too */
+        {BATCH(REMOVE("a", 150)), 8},
+        {BATCH(REMOVE("a", 201)), 9}, /* the tombstone rises */
+        {BATCH(ADD("a", 1, 300) "," REMOVE("a", 301)), 10},
+    };
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        struct batch batch = batch_of(steps[i].batch);
+        cr_assert_eq(process(&batch).scene_version, steps[i].version, "step %zu", i);
+    }
+    cr_assert_eq(scene_get(scene, "a")->version, 10);
+    cr_assert_eq(scene_get(scene, "b")->version, 7);
+}
+
+Test(process, clamped_operations_are_counted)
+{
+    struct batch batch = batch_of(BATCH(ADD("a", 1, 1000001) "," ADD(
+        "b", 1, 1000000) "," INTERACTION(2000000) "," UPDATE("nobody", 1, 3000000) "," MALFORMED));
+    cr_assert_eq(process(&batch).clamped_count, 3);
+    cr_assert_eq(scene_get(scene, "a")->timestamp_ms, TEST_NOW_MS);
+}
+
+/* Retries. */
+
+Test(process, test_retry_on_transient_failure)
+{
+    struct batch first = batch_of(BATCH(ADD("a", 1, 100) "," UPDATE("b", 2, 100)));
+    struct sync_result result = process(&first);
+    cr_assert_eq(result.pending_count, 1);
+    cr_assert_not(result.final);
+
+    struct batch other = batch_of(BATCH(ADD("b", 1, 50)));
+    cr_assert_eq(process(&other).scene_version, 7);
+
+    struct batch second = batch_requeued(&result, &first);
+    cr_assert_eq(second.operation_count, 1);
+    cr_assert_eq(process_attempt_of(&second), 2);
+    result = process(&second);
+    cr_assert(result.final);
+    cr_assert(sync_result_is_success(&result));
+    cr_assert_eq(result.synced_count, 2);
+    cr_assert_eq(element_number(scene_get(scene, "b"), "n"), 2);
+    cr_assert_eq(result.attempts, 2);
+    cr_assert_eq(result.attempt_versions[0], 6);
+    cr_assert_eq(result.attempt_versions[1], 8);
+    cr_assert_eq(result.duration_ms, 10, "summed over the attempts");
+    /* Failed first, applied on a retry. */
+    cr_assert_eq(result.conflict_count, 1);
+    const struct conflict_entry *conflict = conflict_at(&result, 1);
+    cr_assert_eq(conflict->reason, CONFLICT_ELEMENT_NOT_FOUND);
+    cr_assert_eq(conflict->resolution, RESOLUTION_KEEP_REMOTE);
+    cr_assert(conflict->resolved);
+    expect_body(conflict->body, UPDATE("b", 2, 100));
+}
+
+Test(process, test_no_retry_on_permanent_failure)
+{
+    scene_with(scene, "a", 3, 500, "{'id':'a','kind':{'type':'T'},'n':1}");
+    scene_with_tombstone(scene, "r", 3, 500);
+    struct limits limits = limits_default();
+    limits.elements_max = 1;
+    context.limits = &limits;
+    struct batch batch = batch_of(BATCH_BY(
+        "local_wins", UPDATE("a", 2, 499) "," ADD("a", 2, 600) "," UPDATE_ON(
+                          1, "a", 2, 600) "," REMOVE("r", 100) "," ADD("b", 1, 600) "," INVALID));
+    static const enum error_code codes[] = {
+        ERROR_STALE_TIMESTAMP, ERROR_ELEMENT_ALREADY_EXISTS, ERROR_CONCURRENT_MODIFICATION,
+        ERROR_ELEMENT_REMOVED, ERROR_TOO_MANY_ELEMENTS,      ERROR_INVALID_OPERATION};
+    struct sync_result result = process(&batch);
+    cr_assert(result.final);
+    cr_assert_eq(result.failed_count, 6);
+    cr_assert_eq(result.pending_count, 0);
+    for (uint32_t i = 0; i < 6; i++) {
+        cr_expect_eq(result.failures[i].code, codes[i], "operation %u", i);
+        cr_expect_not(result.failures[i].retryable, "operation %u", i);
+    }
+}
+
+Test(process, retries_end_after_the_last_one)
+{
+    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100) "," REMOVE("b", 200)));
+    struct sync_result result = process(&batch);
+    for (uint32_t attempt = 2; attempt <= 4; attempt++) {
+        cr_assert_eq(result.pending_count, 2, "before attempt %u", attempt);
+        batch = batch_requeued(&result, &batch);
+        result = process(&batch);
+        cr_assert_eq(result.attempts, attempt);
+    }
+    cr_assert(result.final);
+    cr_assert_eq(result.failed_count, 2);
+    cr_assert_eq(result.failures[0].code, ERROR_ELEMENT_NOT_FOUND);
+    cr_assert(result.failures[0].retryable, "the client may send it again");
+    cr_assert(result.conflicts[0].resolved);
+    cr_assert_eq(result.conflicts[0].resolution, RESOLUTION_KEEP_LOCAL);
+    cr_assert_eq(result.conflict_count, 2);
+    cr_assert_eq(scene_get(scene, "b")->presence, ELEMENT_REMOVED);
+    cr_assert_eq(result.attempt_versions[2], 5);
+    cr_assert_eq(result.scene_version, 6, "the tombstone of the last attempt");
+}
+
+Test(process, without_retries_every_failure_is_final)
+{
+    context.retries_max = 0;
+    scene_with_tombstone(scene, "r", 3, 50);
+    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100) "," UPDATE("r", 1, 100)));
+    struct sync_result result = process(&batch);
+    cr_assert(result.final);
+    cr_assert_eq(result.failures[0].code, ERROR_ELEMENT_NOT_FOUND);
+    cr_assert(result.failures[0].retryable);
+    cr_assert_eq(result.failures[1].code, ERROR_ELEMENT_REMOVED);
+    cr_assert_not(result.failures[1].retryable);
+}
+
+Test(process, entries_of_all_attempts_stand_in_order)
+{
+    scene_with(scene, "x", 3, 500, "{'id':'x','kind':{'type':'T'},'n':1}");
+    struct batch batch = batch_of(
+        BATCH(UPDATE("late", 1, 100) "," UPDATE("x", 2, 10) "," UPDATE("never", 3, 100) "," ADD(
+            "x", 4, 600) "," INVALID "," UPDATE("late", 5, 40) "," UPDATE("never", 6, 100)));
+    struct sync_result result = process(&batch);
+    cr_assert_eq(result.pending_count, 4);
+    cr_assert_eq(result.conflict_count, 6);
+    struct batch other = batch_of(BATCH(ADD("late", 9, 60)));
+    (void)process(&other);
+
+    batch = batch_requeued(&result, &batch);
+    result = process(&batch);
+    cr_assert_eq(result.conflict_count, 6, "each operation counts once");
+    cr_assert_eq(result.synced_count, 2);
+    cr_assert_eq(result.failed_count, 3);
+    cr_assert_eq(result.pending_count, 2);
+    cr_assert_eq(conflict_at(&result, 0)->resolution, RESOLUTION_KEEP_REMOTE);
+    cr_assert_eq(conflict_at(&result, 3)->reason, CONFLICT_ELEMENT_ALREADY_EXISTS);
+    cr_assert_eq(conflict_at(&result, 3)->resolution, RESOLUTION_KEEP_REMOTE, "of attempt 1");
+    cr_assert_eq(conflict_at(&result, 5)->reason, CONFLICT_STALE_TIMESTAMP, "the latest counts");
+    cr_assert_eq(conflict_at(&result, 5)->local.timestamp_ms, 100);
+    cr_assert_eq(failure_at(&result, 5)->code, ERROR_STALE_TIMESTAMP);
+    cr_assert_null(failure_at(&result, 0));
+    expect_body(failure_at(&result, 1)->body, UPDATE("x", 2, 10));
+    cr_assert_eq(failure_at(&result, 4)->code, ERROR_INVALID_OPERATION);
+    cr_assert(failure_at(&result, 2)->pending);
+}
+
+Test(process, clamping_is_not_counted_again_on_a_retry)
+{
+    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 2000000) "," ADD("b", 1, 2000000)));
+    struct sync_result result = process(&batch);
+    cr_assert_eq(result.clamped_count, 2);
+    struct batch other = batch_of(BATCH(ADD("a", 1, 100)));
+    (void)process(&other);
+    context.arrival_ms = 9000000; /* of the requeue's record; that of the batch counts */
+    batch = batch_requeued(&result, &batch);
+    result = process(&batch);
+    cr_assert_eq(result.clamped_count, 2);
+    cr_assert_eq(scene_get(scene, "a")->timestamp_ms, TEST_NOW_MS);
+}
+
+Test(process, retry_tells_the_place_of_the_first_delivery)
+{
+    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100)));
+    struct sync_result result = process(&batch);
+    batch = batch_requeued(&result, &batch);
+    context.source =
+        (struct source){.topic = span_of_text("scene.ops.retry-1"), .partition = 3, .offset = 99};
+    result = process(&batch);
+    cr_assert(span_equal_text(result.source.topic, "scene.ops"));
+    cr_assert_eq(result.source.offset, 7);
+}
+
+Test(process, bodies_that_a_requeue_left_out_make_the_result_truncated)
+{
+    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100) "," MALFORMED "," INVALID));
+    struct sync_result result = process(&batch);
+    batch = batch_requeued(&result, &batch);
+    batch.retry->failures[1].body = (struct body){.kind = BODY_ABSENT};
+    result = process(&batch);
+    cr_assert(result.truncated);
+    cr_assert_eq(failure_at(&result, 1)->body.kind, BODY_NIL);
+    cr_assert_eq(failure_at(&result, 2)->body.kind, BODY_ABSENT);
+}
+
+/* What could not be tried. */
+
+Test(process, batch_that_was_not_tried_changes_nothing)
+{
+    struct batch batch = batch_of(BATCH(ADD("a", 1, 2000000) "," INTERACTION(1) "," INVALID));
+    struct error cause;
+    error_set(&cause, ERROR_CONCURRENT_MODIFICATION, "concurrent modification: by a test");
+    context.not_tried = &cause;
+    struct sync_result result = process(&batch);
+    cr_assert_eq(result.synced_count, 1);
+    cr_assert_eq(result.failed_count, 1);
+    cr_assert_eq(result.pending_count, 1);
+    cr_assert_eq(result.clamped_count, 1);
+    cr_assert_eq(result.scene_version, 5);
+    cr_assert_eq(conflict_at(&result, 0)->reason, CONFLICT_CONCURRENT_MODIFICATION);
+    cr_assert_eq(scene->dirty_count, 0);
+
+    context.not_tried = NULL;
+    batch = batch_requeued(&result, &batch);
+    result = process(&batch);
+    cr_assert_eq(result.synced_count, 2);
+    cr_assert_eq(result.clamped_count, 1);
+    cr_assert_eq(conflict_at(&result, 0)->resolution, RESOLUTION_KEEP_REMOTE);
+}
+
+Test(process, requeue_that_does_not_fit_fails_for_good)
+{
+    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100) "," INVALID "," REMOVE("b", 100)));
+    struct sync_result result = process(&batch);
+    process_fail_pending(&result);
+    expect_sound(&result, 3);
+    cr_assert(result.final);
+    cr_assert_eq(result.failed_count, 3);
+    cr_assert_eq(result.failures[0].code, ERROR_RETRY_TOO_LARGE);
+    cr_assert(result.failures[0].retryable, "in a smaller batch");
+    cr_assert_eq(result.failures[1].code, ERROR_INVALID_OPERATION);
+    cr_assert_eq(result.failures[2].code, ERROR_RETRY_TOO_LARGE);
+    cr_assert(result.conflicts[0].resolved);
+}
+
+Test(process, equal_input_gives_equal_bytes)
+{
+    static const char json[] =
+        BATCH(ADD("a", 1, 100) "," UPDATE("a", 2, 50) "," UPDATE("b", 3, 5) "," MALFORMED);
+    struct batch batch = batch_of(json);
+    struct sync_result result = process(&batch);
+    struct span first = result_bytes(&result);
+    scene_destroy(scene);
+    scene = scene_at_version(5);
+    result = process(&batch);
+    cr_assert(span_equal(result_bytes(&result), first));
+}
