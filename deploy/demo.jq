@@ -2,7 +2,7 @@
 # Rows are arrays whose columns stand in the headings below; story/expected.json has the same rows.
 
 def result_heading:
-  ["batch", "client", "strategy", "attempts", "synced", "conflicts", "failed", "waiting", "what happened"];
+  ["batch", "client", "strategy", "try", "synced", "conflicts", "failed", "waiting", "what happened"];
 def element_heading: ["element", "type", "x", "y", "z", "content", "version"];
 
 # ---- Layout --------------------------------------------------------------------------------
@@ -10,12 +10,17 @@ def element_heading: ["element", "type", "x", "y", "z", "content", "version"];
 def pad($width; $right):
   (" " * ($width - length) // "") as $blank | if $right then $blank + . else . + $blank end;
 
+# A row whose last cell has several parts becomes a row per part.
+def split_last:
+  (.[-1] | split("; ")) as $parts
+  | (.[:-1] + [$parts[0] // ""]), ($parts[1:][] as $part | map("") [:-1] + [$part]);
+
 # Lines of a table; columns of numbers are set to the right.
 def table($heading; $rows):
   if $rows == [] then empty else
     [range($heading | length) | . as $i
      | {width: ([$heading[$i], ($rows[] | .[$i])] | map(tostring | length) | max),
-        right: all($rows[]; .[$i] | type == "number")}] as $columns
+        right: any($rows[]; .[$i] | type == "number")}] as $columns
     | ($heading, $rows[])
     | [to_entries[] | .key as $i | .value | tostring | pad($columns[$i].width; $columns[$i].right)]
     | "    " + join("  ") | sub(" +$"; "")
@@ -45,6 +50,7 @@ def conflict_words($result):
     + ": " + ($conflict.reason | reason_words)
     + (if $conflict.resolved | not then ", will retry"
        elif $failure.retryable then ", gave up"
+       elif .reason == "ElementNotFound" and .resolution == "keep_remote" then ", found on a retry"
        else {"keep_local": ", kept local", "keep_remote": ", took remote", "merge": ", merged"}
             [$conflict.resolution]
        end);
@@ -76,6 +82,8 @@ def in_order: sort_by([.result.batch_id, .offset]);
 
 def rows_of_batches($batches):
   map(select(.result.batch_id | IN($batches[]))) | in_order | map(result_row);
+
+def result_table($rows): table(result_heading; [$rows[] | split_last]);
 
 # The burst's results by batch: the kill may have some published twice.
 def burst_records($burst): map(select(.result.session_id | IN($burst.scenes[])));
@@ -109,7 +117,7 @@ def scene_lines($expected):
 def letter_row: [.key // "-", .headers["scenesync-error-code"]];
 
 def letter_heading: ["scene", "code", "from", "why"];
-def letter_words: letter_row + [.headers["scenesync-source"], .headers["scenesync-error"]];
+def letter_words: letter_row + [.headers["scenesync-source"], (.headers["scenesync-error"] | split("; ")[0])];
 
 # ---- Checks --------------------------------------------------------------------------------
 

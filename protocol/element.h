@@ -4,8 +4,9 @@
  *
  * Documents are MessagePack maps, kept as bytes: what an operation does not touch is copied as it
  * was received. All inputs have passed wire_check_structure() and wire_check_strict(). Threading:
- * stateless. Cost: O(bytes) per call, also for maps with very many keys (a hash index from 16
- * keys on); recursion is bounded by LIMITS_DEPTH_CEILING.
+ * stateless. Cost: O(bytes) for every level of nesting that changes go down to, also for maps with
+ * very many keys (a hash index beyond 16); a patch takes up to 140 bytes of the arena per key of
+ * the changes. Recursion is bounded by LIMITS_DEPTH_CEILING.
  */
 #ifndef SCENESYNC_PROTOCOL_ELEMENT_H
 #define SCENESYNC_PROTOCOL_ELEMENT_H

@@ -46,10 +46,16 @@ unsigned field_find(const struct field_set *set, struct span key);
 
 /** A key with its value, as they stand in a checked map. */
 struct element_pair {
-    const uint8_t *start; /* of the key; NULL for no pair */
+    const uint8_t *start; /* of the key */
     struct span key;      /* the key's text */
     struct span value;    /* the value's bytes */
 };
+
+/** Where the key ends, and the value begins. */
+static inline const uint8_t *element_key_end(const struct element_pair *pair)
+{
+    return pair->key.data + pair->key.size;
+}
 
 /** Where the pair ends. */
 static inline const uint8_t *element_pair_end(const struct element_pair *pair)

@@ -6,6 +6,7 @@
 #include "protocol/identifier.h"
 #include "protocol/key_index.h"
 #include "protocol/pack.h"
+#include "protocol/wire_scan.h"
 
 /* What is being merged: the rules on top of RFC 7396 hold in the first two only. */
 enum map_role { ROLE_ELEMENT, ROLE_TRANSFORM, ROLE_OTHER };
@@ -21,12 +22,12 @@ enum action {
 
 /** One key of the changes, and what it meets. */
 struct change {
-    struct element_pair pair;
+    struct element_pair pair; /* ACTION_STORE_ID: the value is the text to store */
     enum action action;
-    unsigned field;              /* ACTION_STORE_NUMBER */
-    enum map_role role;          /* ACTION_MERGE */
-    struct span id;              /* ACTION_STORE_ID */
-    struct element_pair local;   /* the target's pair of that key; absent where it has none */
+    enum map_role role;          /* ACTION_MERGE: of the maps */
+    unsigned field;              /* ACTION_STORE_NUMBER: the transform's */
+    const uint8_t *local_start;  /* of the target's pair with that key; NULL where it has none */
+    struct span local_value;     /* that pair's value */
     struct change *next_matched; /* the next one in the target's order */
 };
 
@@ -63,7 +64,7 @@ static bool decide_parent(const struct merge *merge, struct change *change,
         return true;
     }
     struct error reason;
-    if (identifier_read_element_id(value, "parent", merge->arena, &change->id, &reason)) {
+    if (identifier_read_element_id(value, "parent", merge->arena, &change->pair.value, &reason)) {
         change->action = ACTION_STORE_ID;
         return true;
     }
@@ -179,7 +180,8 @@ static void match_target(struct plan *plan, struct wire_cursor cursor, uint32_t 
         element_read_pair(&cursor, &pair);
         struct change *change = find_change(plan, pair.key);
         if (change != NULL) {
-            change->local = pair;
+            change->local_start = pair.start;
+            change->local_value = pair.value;
             *link = change;
             link = &change->next_matched;
             plan->matched_count++;
@@ -193,7 +195,7 @@ static uint32_t count_added(const struct plan *plan)
     uint32_t added = 0;
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct change *change = &plan->changes[i];
-        added += change->action != ACTION_DELETE && change->local.start == NULL;
+        added += change->action != ACTION_DELETE && change->local_start == NULL;
     }
     return added;
 }
@@ -212,10 +214,10 @@ static bool write_value(const struct merge *merge, const struct change *change, 
         transform_value_write((enum transform_field)change->field, change->pair.value, merge->out);
         break;
     case ACTION_STORE_ID:
-        pack_str(merge->out, change->id);
+        pack_str(merge->out, change->pair.value);
         break;
     case ACTION_MERGE:
-        return merge_map(merge, change->role, change->local.value, change->pair.value, depth + 1);
+        return merge_map(merge, change->role, change->local_value, change->pair.value, depth + 1);
     case ACTION_IGNORE:
     case ACTION_DELETE:
         assert(false && "nothing is written for these");
@@ -229,11 +231,11 @@ static bool write_target(const struct merge *merge, const struct plan *plan, con
 {
     for (const struct change *change = plan->first_matched; change != NULL;
          change = change->next_matched) {
-        const struct element_pair *local = &change->local;
+        const struct span *local = &change->local_value;
         bool deleted = change->action == ACTION_DELETE;
         /* All since the last change at once, with this one's key unless it goes. */
-        element_append_run(merge->out, at, deleted ? local->start : local->value.data);
-        at = element_pair_end(local);
+        element_append_run(merge->out, at, deleted ? change->local_start : local->data);
+        at = local->data + local->size;
         if (!deleted && !write_value(merge, change, depth)) {
             return false;
         }
@@ -246,10 +248,10 @@ static bool write_added(const struct merge *merge, const struct plan *plan, uint
 {
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct change *change = &plan->changes[i];
-        if (change->action == ACTION_DELETE || change->local.start != NULL) {
+        if (change->action == ACTION_DELETE || change->local_start != NULL) {
             continue;
         }
-        element_append_run(merge->out, change->pair.start, change->pair.value.data);
+        element_append_run(merge->out, change->pair.start, element_key_end(&change->pair));
         if (!write_value(merge, change, depth)) {
             return false;
         }
@@ -265,7 +267,7 @@ static bool merge_map(const struct merge *merge, enum map_role role, struct span
                       struct span changes, uint32_t depth)
 {
     static const uint8_t empty_map[] = {0x80};
-    assert(depth < LIMITS_DEPTH_CEILING + 8); /* wire_check_strict() refuses deeper ones */
+    assert(depth < WIRE_DEPTH_MAX); /* wire_check_strict() refuses deeper ones */
     if (span_is_absent(target) || wire_peek(target).type != WIRE_MAP) {
         target = span_make(empty_map, sizeof empty_map);
     }

@@ -8,7 +8,8 @@
  * of the bytes. msgpack-c writes (pack.h) and is the oracle of this module's tests.
  *
  * Lifetime: values are views into the message. Nothing allocates except wire_check_strict() for
- * maps of more than 16 keys (arena). Threading: stateless. Cost: one pass, no recursion.
+ * maps of more than 16 keys (arena, up to 48 bytes per key). Threading: stateless. Cost: one pass
+ * per call, no recursion.
  */
 #ifndef SCENESYNC_PROTOCOL_WIRE_H
 #define SCENESYNC_PROTOCOL_WIRE_H

@@ -9,7 +9,12 @@
 
 #include <assert.h>
 
+#include "protocol/limits.h"
 #include "protocol/wire.h"
+
+/* How far nesting is followed; the few levels beyond the ceiling let a check see what is too deep.
+ */
+enum { WIRE_DEPTH_MAX = LIMITS_DEPTH_CEILING + 8 };
 
 enum { WIRE_LEAD_RESERVED = 0xc1, WIRE_LEAD_NIL = 0xc0 };
 

@@ -4,11 +4,8 @@
 #include <stdio.h>
 
 #include "protocol/key_index.h"
-#include "protocol/limits.h"
 #include "protocol/utf8.h"
 #include "protocol/wire_scan.h"
-
-enum { LEVELS_MAX = LIMITS_DEPTH_CEILING + 8 };
 
 /** One open container. */
 struct level {
@@ -25,7 +22,7 @@ struct walk {
     enum error_code code; /* what to fail with */
     struct error *error;
     uint32_t depth;
-    struct level levels[LEVELS_MAX];
+    struct level levels[WIRE_DEPTH_MAX];
 };
 
 /** A JSON Pointer for a message; what does not fit ends in "...". */
@@ -162,8 +159,8 @@ static bool read_key(struct walk *walk, struct level *level)
 /** Opens the container at the cursor. */
 static bool open_level(struct walk *walk)
 {
-    if (walk->depth == LEVELS_MAX) {
-        return error_set(walk->error, walk->code, "nested deeper than %d levels", LEVELS_MAX);
+    if (walk->depth == WIRE_DEPTH_MAX) {
+        return error_set(walk->error, walk->code, "nested deeper than %d levels", WIRE_DEPTH_MAX);
     }
     const uint8_t *start = walk->cursor.at;
     struct level *level = &walk->levels[walk->depth++];

@@ -2,22 +2,19 @@
 
 #include <inttypes.h>
 
-#include "protocol/limits.h"
 #include "protocol/wire_scan.h"
-
-enum { DEEPEST = LIMITS_DEPTH_CEILING + 8 };
 
 /** Follows how containers are nested. */
 struct nesting {
-    uint64_t left;           /* values still to come in the innermost container */
-    uint64_t outer[DEEPEST]; /* the same for those around it */
+    uint64_t left;                  /* values still to come in the innermost container */
+    uint64_t outer[WIRE_DEPTH_MAX]; /* the same for those around it */
     uint32_t level, deepest;
 };
 
 /** A container begins. From the maximum on there is nothing left to learn. */
 static inline void nesting_open(struct nesting *nesting, uint64_t children)
 {
-    if (nesting->deepest == DEEPEST) {
+    if (nesting->deepest == WIRE_DEPTH_MAX) {
         return;
     }
     nesting->outer[nesting->level++] = nesting->left;
@@ -25,7 +22,7 @@ static inline void nesting_open(struct nesting *nesting, uint64_t children)
     if (nesting->level > nesting->deepest) {
         nesting->deepest = nesting->level;
     }
-    if (nesting->deepest == DEEPEST) {
+    if (nesting->deepest == WIRE_DEPTH_MAX) {
         nesting->level = 0;
         nesting->left = UINT64_MAX; /* more than any message has: nothing closes any more */
     }

@@ -47,9 +47,8 @@ static struct span meta_find(const struct memory_scene *scene, const char *field
 
 static uint64_t meta_number(const struct memory_scene *scene, const char *field)
 {
-    uint64_t number = 0;
-    (void)decimal_read(meta_find(scene, field), UINT64_MAX, &number);
-    return number;
+    uint64_t number;
+    return decimal_read(meta_find(scene, field), UINT64_MAX, &number) ? number : 0;
 }
 
 static struct store_token meta_token(const struct memory_scene *scene)
@@ -93,8 +92,7 @@ static struct span find_record(const struct memory_scene *scene, struct span fie
     struct span latest = {0};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         struct span record = memory_scene_find(scene, keys[i], field);
-        if (span_is_absent(latest) ||
-            record_head_attempt(record) > record_head_attempt(latest)) {
+        if (span_is_absent(latest) || record_head_attempt(record) > record_head_attempt(latest)) {
             latest = record;
         }
     }
@@ -133,15 +131,14 @@ enum store_status memory_load_run(const struct memory_scene *scene, struct scene
     load->version = meta_number(scene, "version");
     load->token = meta_token(scene);
     load->scene_element_count = meta_number(scene, "element_count");
-    load->element_values =
-        arena_alloc_array(load->arena, load->element_count, sizeof(struct span));
+    load->element_values = arena_alloc_array(load->arena, load->element_count, sizeof(struct span));
     load->record_values = arena_alloc_array(load->arena, load->record_count, sizeof(struct span));
-    bool fits = load->element_values != NULL && load->record_values != NULL &&
-                load_positions(scene, load);
+    bool fits =
+        load->element_values != NULL && load->record_values != NULL && load_positions(scene, load);
     for (size_t i = 0; fits && i < load->element_count; i++) {
-        fits = copy_out(load->arena,
-                        memory_scene_find(scene, MEMORY_ELEMENTS, load->element_ids[i]),
-                        &load->element_values[i]);
+        fits =
+            copy_out(load->arena, memory_scene_find(scene, MEMORY_ELEMENTS, load->element_ids[i]),
+                     &load->element_values[i]);
     }
     for (size_t i = 0; fits && i < load->record_count; i++) {
         fits = copy_out(load->arena, find_record(scene, load->record_fields[i]),
@@ -218,8 +215,8 @@ static bool drop_oldest(struct run *run)
         return false;
     }
     struct span key = memory_item_key(by_time->items[0]);
-    struct span id = arena_copy(commit->arena,
-                                span_make(key.data + TIME_KEY_BYTES, key.size - TIME_KEY_BYTES));
+    struct span id =
+        arena_copy(commit->arena, span_make(key.data + TIME_KEY_BYTES, key.size - TIME_KEY_BYTES));
     int64_t time_ms = 0;
     if (span_is_absent(id) ||
         !decimal_read_signed(memory_scene_find(run->scene, MEMORY_TOMBSTONES, id), &time_ms)) {
@@ -394,8 +391,7 @@ static void write_meta(struct run *run)
 }
 
 enum store_status memory_commit_run(struct memory_scene *scene, struct scene_commit *commit,
-                                    const struct store_retention *retention,
-                                    struct memory_log *log)
+                                    const struct store_retention *retention, struct memory_log *log)
 {
     struct run run = {.scene = scene, .commit = commit, .retention = retention, .log = log};
     assert(commit->checked || commit->element_count == 0);

@@ -39,8 +39,7 @@ bool memory_scene_set(struct memory_scene *scene, enum memory_key key, struct sp
 {
     struct memory_item *item = memory_item_create(field, value);
     struct memory_item *replaced;
-    if (item == NULL || !reserve(log) ||
-        !memory_table_put(&scene->tables[key], item, &replaced)) {
+    if (item == NULL || !reserve(log) || !memory_table_put(&scene->tables[key], item, &replaced)) {
         free(item);
         return false;
     }

@@ -49,8 +49,7 @@ __attribute__((warn_unused_result)) bool memory_scene_set(struct memory_scene *s
                                                           struct span value,
                                                           struct memory_log *log);
 __attribute__((warn_unused_result)) bool memory_scene_remove(struct memory_scene *scene,
-                                                             enum memory_key key,
-                                                             struct span field,
+                                                             enum memory_key key, struct span field,
                                                              struct memory_log *log);
 
 /** Takes all changes back, the latest first, and empties the log. Cannot fail. */

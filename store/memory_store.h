@@ -3,8 +3,9 @@
  * simulation. Nothing is kept on disk.
  *
  * Keeps the same logical keys (meta, elements, tombstone index, two generations of batch records,
- * pending) so that the contract tests can compare contents. Threading: one thread. Cost: O(1)
- * expected per item; no tuning.
+ * pending) so that the contract tests can compare contents; nothing expires. Requests take effect
+ * in store_poll(), in the order of their submission; it never waits. Threading: one thread. Cost:
+ * O(log n) per item found, and the move of a pointer per item behind one that is inserted.
  */
 #ifndef SCENESYNC_STORE_MEMORY_STORE_H
 #define SCENESYNC_STORE_MEMORY_STORE_H
@@ -14,7 +15,11 @@
 /** Makes an empty store, ready at once. Returns owned, or NULL when out of memory. */
 struct store *memory_store_create(const struct store_retention *retention);
 
-/** Everything a scene holds, for comparison: appends sorted text lines "key field value-hex". */
+/**
+ * Everything a scene holds, for comparison: appends lines "<key> <field> <value in hex>", keys in
+ * the order meta, elements, tombstones, batches, batches.old, pending, fields in that of their
+ * bytes; what is not printable in a field stands as \xNN.
+ */
 struct buffer;
 void memory_store_dump(const struct store *store, struct span session_id, struct buffer *out);
 
@@ -32,7 +37,12 @@ void memory_store_set_wrong_type(struct store *store, struct span session_id, bo
 /** While down, is_ready is false and requests complete as UNKNOWN; coming up is a new epoch. */
 void memory_store_set_down(struct store *store, bool down);
 
-/** Forgets the last `commits` commits of all scenes, as a failover to a lagging replica does. */
+enum { MEMORY_STORE_HISTORY_COMMITS = 1024 };
+
+/**
+ * Forgets the latest `commits` commits, whatever scenes they were of, as a failover to a lagging
+ * replica does: at most MEMORY_STORE_HISTORY_COMMITS, or all there were. The epoch stays.
+ */
 void memory_store_forget_tail(struct store *store, size_t commits);
 
 #endif

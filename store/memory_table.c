@@ -48,7 +48,7 @@ void memory_table_clear(struct memory_table *table)
     *table = (struct memory_table){0};
 }
 
-static int compare(struct span a, struct span b)
+int memory_key_compare(struct span a, struct span b)
 {
     size_t size = a.size < b.size ? a.size : b.size;
     int order = size > 0 ? memcmp(a.data, b.data, size) : 0;
@@ -65,7 +65,7 @@ static size_t find_place(const struct memory_table *table, struct span key, bool
     *found = false;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare(memory_item_key(table->items[middle]), key);
+        int order = memory_key_compare(memory_item_key(table->items[middle]), key);
         if (order < 0) {
             low = middle + 1;
         } else {

@@ -12,8 +12,11 @@
 
 struct memory_item;
 
+/** Like memcmp(); a shorter string stands before those it starts. */
+int memory_key_compare(struct span a, struct span b);
+
 struct memory_table {
-    struct memory_item **items; /* by key, in the order of memcmp() */
+    struct memory_item **items; /* by key, in the order of memory_key_compare() */
     size_t count, capacity;
 };
 

@@ -134,6 +134,25 @@ static bool pending_decode(struct wire_cursor *cursor, struct arena *arena,
     return true;
 }
 
+/* A requeue is made from the result's pending failures: they, their count and the list of indexes
+ * must agree, whoever wrote the record. */
+static bool pending_is_consistent(const struct batch_record *record)
+{
+    const struct sync_result *result = &record->result;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < result->failure_entry_count; i++) {
+        const struct failure_entry *entry = &result->failures[i];
+        if (!entry->pending) {
+            continue;
+        }
+        if (count == record->pending_count || record->pending_indexes[count] != entry->index) {
+            return false;
+        }
+        count++;
+    }
+    return count == record->pending_count && count == result->pending_count;
+}
+
 bool record_decode(struct span value, struct arena *arena, struct batch_record *out,
                    struct error *error)
 {
@@ -171,6 +190,9 @@ bool record_decode(struct span value, struct arena *arena, struct batch_record *
             return false;
         }
         return refuse(error, cause.message);
+    }
+    if (!pending_is_consistent(&record)) {
+        return refuse(error, "its pending operations are not those of its result");
     }
     *out = record;
     return true;

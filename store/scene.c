@@ -9,7 +9,10 @@
 #include "protocol/pack.h"
 #include "protocol/wire.h"
 
-enum { SCENE_SLOTS_FIRST = 16 };
+enum {
+    SCENE_SLOTS_FIRST = 16,
+    DOCUMENT_CHECK_BYTES_MAX = 64 << 20 /* for key indexes; maps of few keys need none */
+};
 
 struct scene *scene_create(struct span session_id)
 {
@@ -216,6 +219,18 @@ bool element_value_decode(struct span value, struct element_value *out, struct e
     return true;
 }
 
+/* Other programs write elements too: what breaks the rules that patches rely on (string keys, each
+ * once) is refused here, or it would be taken for a bug of this one. */
+static bool document_check(struct span document, struct error *error)
+{
+    struct arena arena;
+    arena_init(&arena, DOCUMENT_CHECK_BYTES_MAX);
+    bool is_good =
+        span_is_absent(document) || wire_check_strict(document, &arena, ERROR_STORE_ERROR, error);
+    arena_deinit(&arena);
+    return is_good;
+}
+
 bool scene_load_element(struct scene *scene, struct element *element, struct span value,
                         struct error *error)
 {
@@ -223,7 +238,12 @@ bool scene_load_element(struct scene *scene, struct element *element, struct spa
     enum element_presence presence = ELEMENT_UNKNOWN;
     if (!span_is_absent(value)) {
         struct error cause;
-        if (!element_value_decode(value, &decoded, &cause)) {
+        if (!element_value_decode(value, &decoded, &cause) ||
+            !document_check(decoded.document, &cause)) {
+            if (cause.code == ERROR_OUT_OF_MEMORY) {
+                *error = cause;
+                return false;
+            }
             char quoted[ERROR_QUOTE_BYTES_MAX];
             return error_set(error, ERROR_STORE_ERROR, "element '%s' in the store: %s",
                              error_quote(element->id, quoted), cause.message);

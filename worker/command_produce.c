@@ -250,7 +250,7 @@ static void produce_stream(struct produce *produce, FILE *stream)
             produce_line(produce, line);
         }
     }
-    if (ferror(stream)) {
+    if (ferror(stream) && interrupt_count() == 0) { /* a signal ends the read as an error */
         report_line(produce, reader.number + 1, strerror(errno));
     }
     line_reader_deinit(&reader);

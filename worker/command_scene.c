@@ -4,11 +4,10 @@
 #include <stdlib.h>
 
 #include "protocol/identifier.h"
-#include "store/redis_store.h"
 #include "store/scene.h"
-#include "worker/clock.h"
 #include "worker/json_print.h"
 #include "worker/options.h"
+#include "worker/redis_options.h"
 
 static const char help[] =
     "Usage: scenesync scene [options] SESSION\n"
@@ -26,18 +25,13 @@ static const char help[] =
     "  --tombstones      list the removed elements too\n"
     "  --timeout MS      how long to wait for Redis (default: 10000)\n";
 
-enum { TIMEOUT_MS_MAX = 86400000, REASON_BYTES_MAX = 256 };
+enum { TIMEOUT_MS_MAX = 86400000 };
 
 static const size_t memory_bytes_max = (size_t)4 * 1024 * 1024 * 1024;
 
 struct scene_options {
     bool compact, tombstones;
     uint64_t timeout_ms;
-};
-
-/** What the store said of its connection last, for the message. */
-struct connection {
-    char reason[REASON_BYTES_MAX];
 };
 
 struct item {
@@ -191,36 +185,14 @@ static int print_scene(const char *session_id, const struct scene_dump *dump,
     return written ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }
 
-static void note_event(void *context, enum store_event event, const char *detail)
-{
-    struct connection *connection = context;
-    const char *reason = event == STORE_EVENT_CONNECTED || detail == NULL ? "" : detail;
-    (void)snprintf(connection->reason, sizeof connection->reason, "%s", reason);
-}
-
-static uint64_t read_monotonic_ms(void *context)
-{
-    const struct clock *clock = context;
-    return clock_monotonic_ms(clock);
-}
-
 static struct store *open_store(const struct settings *settings, struct clock *clock,
-                                struct connection *connection, struct error *error)
+                                struct error *error)
 {
-    struct redis_store_options options = {
-        .username = settings->redis_username,
-        .password = settings->redis_password,
-        .key_prefix = settings->redis_key_prefix,
-        .connect_timeout_ms = (int)settings->redis_connect_timeout_ms,
-        .command_timeout_ms = (int)settings->redis_command_timeout_ms,
-        .observer = {.notify = note_event, .context = connection},
-        .monotonic_ms = read_monotonic_ms,
-        .clock_context = clock,
-        .jitter_seed = clock_wall_ms(clock),
-    };
-    if (!redis_address_parse(settings->redis_url, &options.address, error)) {
-        return NULL; /* settings_check() has accepted it: only memory can be short */
+    struct redis_store_options options;
+    if (!redis_options_of(settings, clock, &options, error)) {
+        return NULL;
     }
+    options.jitter_seed = clock_wall_ms(clock);
     struct store *store = redis_store_create(&options);
     if (store == NULL) {
         (void)error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
@@ -229,9 +201,8 @@ static struct store *open_store(const struct settings *settings, struct clock *c
 }
 
 /** Reads and prints with a store at hand. */
-static int show_scene(struct store *store, const char *session_id, struct arena *arena,
-                      const struct scene_options *options, const struct connection *connection,
-                      const struct settings *settings)
+static int show_scene(struct store *store, const char *redis_url, const char *session_id,
+                      const struct scene_options *options, struct arena *arena)
 {
     struct scene_dump dump = {0};
     struct item_list list = {0};
@@ -239,14 +210,12 @@ static int show_scene(struct store *store, const char *session_id, struct arena 
     if (!redis_store_read_scene(store, span_of_text(session_id), (int)options->timeout_ms, arena,
                                 &dump, &error)) {
         bool reached = store_is_ready(store);
-        (void)fprintf(stderr, "scenesync: scene %s at %s: %s%s%s\n", session_id,
-                      settings->redis_url, error.message, connection->reason[0] != '\0' ? ": " : "",
-                      connection->reason);
+        (void)fprintf(stderr, "scenesync: scene %s at %s: %s\n", session_id, redis_url,
+                      error.message);
         return reached ? EXIT_CODE_FAILED : EXIT_CODE_UNAVAILABLE;
     }
     if (dump.version == 0 && dump.count == 0) {
-        (void)fprintf(stderr, "scenesync: there is no scene %s at %s\n", session_id,
-                      settings->redis_url);
+        (void)fprintf(stderr, "scenesync: there is no scene %s at %s\n", session_id, redis_url);
         return EXIT_CODE_FAILED;
     }
     if (!decode_items(&dump, arena, &list, &error)) {
@@ -264,16 +233,15 @@ static int run(const struct settings *settings, const char *session_id,
         return EXIT_CODE_USAGE;
     }
     struct clock clock = clock_system();
-    struct connection connection = {0};
     struct error error = {0};
-    struct store *store = open_store(settings, &clock, &connection, &error);
+    struct store *store = open_store(settings, &clock, &error);
     if (store == NULL) {
         (void)fprintf(stderr, "scenesync: %s\n", error.message);
         return EXIT_CODE_INTERNAL;
     }
     struct arena arena;
     arena_init(&arena, memory_bytes_max);
-    int result = show_scene(store, session_id, &arena, options, &connection, settings);
+    int result = show_scene(store, settings->redis_url, session_id, options, &arena);
     arena_deinit(&arena);
     store_destroy(store);
     return result;

@@ -10,6 +10,9 @@
 
 enum { DOUBLE_DIGITS_MAX = 17 };
 
+/* Up to here every integral double has all of its digits. */
+static const double integer_max = 9007199254740992.0;
+
 struct json_writer json_writer_of(struct buffer *out, bool pretty)
 {
     return (struct json_writer){.out = out, .pretty = pretty};
@@ -138,6 +141,9 @@ void json_write_double(struct json_writer *writer, double value)
         if (strtod(text, NULL) == value) {
             break;
         }
+    }
+    if (value > -integer_max && value < integer_max && value == (double)(int64_t)value) {
+        (void)snprintf(text, sizeof text, "%.0f", value); /* 100, not 1e+02 */
     }
     begin_item(writer);
     append_text(writer, text);

@@ -142,6 +142,9 @@ static struct record_header *dead_headers(struct outbox *outbox, struct letter *
     size_t original_count = 0;
     struct record_header *original =
         source_headers(delivery->record, outbox->arena, &original_count);
+    if (original == NULL && original_count > 0) {
+        return NULL;
+    }
     struct record_header *headers = begin_headers(outbox, letter, original, original_count);
     char origin[300];
     int length = snprintf(origin, sizeof(origin), "%.*s/%" PRId32 "/%" PRId64,
@@ -263,7 +266,10 @@ bool outbox_post(struct outbox *outbox, struct delivery *delivery, struct error 
 enum outbox_shrinking outbox_shrink(struct outbox *outbox, struct letter *letter)
 {
     struct outgoing *outgoing = &letter->outgoing;
-    if (letter->kind == LETTER_REQUEUE || outgoing->value.size < RESULT_BYTES_MIN) {
+    /* A dead letter can always go without its value, however small: its headers may be what is
+     * large. */
+    size_t bytes_min = letter->kind == LETTER_DEAD ? 1 : RESULT_BYTES_MIN;
+    if (letter->kind == LETTER_REQUEUE || outgoing->value.size < bytes_min) {
         return OUTBOX_CANNOT_SHRINK;
     }
     if (letter->kind == LETTER_RESULT) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "protocol/error.h"
+#include "protocol/retry.h"
 #include "worker/settings_kafka.h"
 #include "worker/settings_value.h"
 
@@ -15,7 +16,8 @@ static bool refuse(struct settings_error *error, const struct setting *setting, 
 {
     char quoted[ERROR_QUOTE_BYTES_MAX];
     char allowed[DESCRIPTION_BYTES_MAX];
-    const char *shown = setting->secret ? "(hidden)" : error_quote(span_of_text(value), quoted);
+    const char *shown =
+        setting->type == SETTING_SECRET ? "(hidden)" : error_quote(span_of_text(value), quoted);
     setting_describe(setting, allowed, sizeof allowed);
     bool not_built =
         setting->type == SETTING_STRATEGY && strategy_of_name(span_of_text(value)) < STRATEGY_COUNT;
@@ -121,14 +123,14 @@ uint64_t settings_retry_delay_ms(const struct settings *settings, uint32_t retry
     assert(retry > 0);
     double max_ms = settings->retry_delay_max_ms;
     double delay_ms = settings->retry_initial_delay_ms;
-    /* The bound on the loop: a multiplier of 1 would keep it going for all retries. */
-    for (uint32_t i = 1; i < retry && delay_ms < max_ms; i++) {
+    /* A multiplier of 1 never reaches the maximum: then the attempts that exist bound the loop. */
+    for (uint32_t i = 1; i < retry && i < RETRY_ATTEMPT_MAX && delay_ms < max_ms; i++) {
         delay_ms *= settings->retry_backoff_multiplier;
     }
     return (uint64_t)(delay_ms < max_ms ? delay_ms : max_ms);
 }
 
-/** A kafka.* or other value as an INI file can hold it: on one line, no white space at its ends. */
+/** Whether an INI file can hold the value: on one line, no white space at its ends. */
 static bool fits_line(const char *value)
 {
     size_t size = strlen(value);
@@ -142,8 +144,8 @@ static bool fits_line(const char *value)
 
 static void print_value(FILE *out, const char *key, const char *value, bool secret)
 {
-    if (secret && value[0] != '\0') {
-        (void)fprintf(out, "# %s = (hidden)\n", key);
+    if (secret) {
+        (void)fprintf(out, "# %s =%s\n", key, value[0] != '\0' ? " (hidden)" : "");
     } else if (!fits_line(value)) {
         (void)fprintf(out, "# %s = (%zu bytes that do not fit a line)\n", key, strlen(value));
     } else {
@@ -187,7 +189,8 @@ static void print_known(const struct settings *settings, size_t row, FILE *out)
         (void)fprintf(out, "# from %s\n", settings->origins[row]);
     }
     print_value(out, setting->name + section_size(setting->name) + 1,
-                setting_format(setting, settings, text, sizeof text), setting->secret);
+                setting_format(setting, settings, text, sizeof text),
+                setting->type == SETTING_SECRET);
 }
 
 void settings_print(const struct settings *settings, FILE *out)

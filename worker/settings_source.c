@@ -154,7 +154,11 @@ static const struct setting *find_spelled(const char *name)
 static void restore_dots(char *name)
 {
     for (; *name != '\0'; name++) {
-        *name = *name == '_' ? '.' : (char)tolower((unsigned char)*name);
+        if (*name == '_') {
+            *name = '.';
+        } else {
+            *name = (char)tolower((unsigned char)*name);
+        }
     }
 }
 

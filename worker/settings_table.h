@@ -15,6 +15,7 @@ enum setting_type {
     SETTING_KAFKA,         /* a text, kept among settings.kafka */
     SETTING_TEXT,          /* a char *, never NULL */
     SETTING_OPTIONAL_TEXT, /* a char *, NULL where empty */
+    SETTING_SECRET,        /* the same, never shown */
     SETTING_TOPIC,         /* a char *, a topic's name */
     SETTING_LISTEN,        /* a char *, host:port or "off" */
     SETTING_BOOL,
@@ -35,7 +36,6 @@ struct setting {
     uint64_t min, max;         /* of the number; of a text: its size in bytes */
     const char *default_value; /* as it would be written in a file */
     const char *meaning;       /* one line, no full stop */
-    bool secret;               /* never shown */
 };
 
 extern const struct setting settings_table[SETTING_COUNT];

@@ -77,6 +77,7 @@ static const char *choice_name(enum setting_type type, unsigned index)
     case SETTING_KAFKA:
     case SETTING_TEXT:
     case SETTING_OPTIONAL_TEXT:
+    case SETTING_SECRET:
     case SETTING_TOPIC:
     case SETTING_LISTEN:
     case SETTING_BOOL:
@@ -154,6 +155,7 @@ static bool is_text_allowed(const struct setting *setting, const char *text)
     case SETTING_KAFKA:
     case SETTING_TEXT:
     case SETTING_OPTIONAL_TEXT:
+    case SETTING_SECRET:
     case SETTING_BOOL:
     case SETTING_UINT32:
     case SETTING_UINT64:
@@ -168,6 +170,18 @@ static bool is_text_allowed(const struct setting *setting, const char *text)
     return is_plain_text(setting, text);
 }
 
+/** Whether an empty text is kept as NULL. */
+static bool is_optional(const struct setting *setting)
+{
+    return setting->type == SETTING_OPTIONAL_TEXT || setting->type == SETTING_SECRET;
+}
+
+static bool is_text(const struct setting *setting)
+{
+    return is_optional(setting) || setting->type == SETTING_TEXT ||
+           setting->type == SETTING_TOPIC || setting->type == SETTING_LISTEN;
+}
+
 static enum setting_outcome store_text(const struct setting *setting, struct settings *settings,
                                        const char *value)
 {
@@ -175,7 +189,7 @@ static enum setting_outcome store_text(const struct setting *setting, struct set
         return SETTING_REFUSED;
     }
     char *copy = NULL;
-    if (setting->type != SETTING_OPTIONAL_TEXT || value[0] != '\0') {
+    if (!is_optional(setting) || value[0] != '\0') {
         copy = strdup(value);
         if (copy == NULL) {
             return SETTING_OUT_OF_MEMORY;
@@ -253,6 +267,7 @@ enum setting_outcome setting_store(const struct setting *setting, struct setting
     switch (setting->type) {
     case SETTING_TEXT:
     case SETTING_OPTIONAL_TEXT:
+    case SETTING_SECRET:
     case SETTING_TOPIC:
     case SETTING_LISTEN:
         return store_text(setting, settings, value);
@@ -274,12 +289,6 @@ enum setting_outcome setting_store(const struct setting *setting, struct setting
     }
     assert(false && "a Kafka property has no member");
     return SETTING_REFUSED;
-}
-
-static bool is_text(const struct setting *setting)
-{
-    return setting->type == SETTING_TEXT || setting->type == SETTING_OPTIONAL_TEXT ||
-           setting->type == SETTING_TOPIC || setting->type == SETTING_LISTEN;
 }
 
 void setting_free(const struct setting *setting, struct settings *settings)
@@ -314,6 +323,7 @@ void setting_describe(const struct setting *setting, char *out, size_t out_bytes
     case SETTING_KAFKA:
     case SETTING_TEXT:
     case SETTING_OPTIONAL_TEXT:
+    case SETTING_SECRET:
         (void)snprintf(out, out_bytes,
                        "a text of %" PRIu64 " to %" PRIu64 " bytes without control characters",
                        setting->min, setting->max);
@@ -354,6 +364,7 @@ const char *setting_format(const struct setting *setting, const struct settings 
     switch (setting->type) {
     case SETTING_TEXT:
     case SETTING_OPTIONAL_TEXT:
+    case SETTING_SECRET:
     case SETTING_TOPIC:
     case SETTING_LISTEN: {
         const char *text = *(char *const *)member;

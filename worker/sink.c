@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "worker/kafka_conf.h"
+#include "worker/sink_topics.h"
 
 enum {
     BACKOFF_MIN_MS = 100,
@@ -17,6 +18,7 @@ enum {
 
 struct sink {
     rd_kafka_t *producer; /* NULL between a fatal error and the next attempt to create one */
+    struct sink_topics topics;
     const struct settings *settings;
     struct clock clock;
     struct log *log;
@@ -194,6 +196,8 @@ static rd_kafka_t *create_producer(struct sink *sink, char *message, size_t mess
     rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, message, message_bytes);
     if (producer == NULL) {
         rd_kafka_conf_destroy(conf);
+    } else {
+        sink_topics_open(&sink->topics, producer, sink->settings);
     }
     return producer;
 }
@@ -203,6 +207,7 @@ static void give_up_producer(struct sink *sink)
 {
     (void)rd_kafka_purge(sink->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     (void)rd_kafka_flush(sink->producer, PURGE_WAIT_MS);
+    sink_topics_close(&sink->topics);
     rd_kafka_destroy(sink->producer);
     sink->producer = NULL;
     sink->queue_full = false;

@@ -12,7 +12,8 @@ static size_t write_escape(char letter, char out[TEXT_ESCAPE_BYTES_MAX])
 static size_t write_code(uint8_t code, char out[TEXT_ESCAPE_BYTES_MAX])
 {
     static const char digits[] = "0123456789abcdef";
-    memcpy(out, "\\u00", 4);
+    static const char prefix[] = {'\\', 'u', '0', '0'};
+    memcpy(out, prefix, sizeof prefix);
     out[4] = digits[code >> 4];
     out[5] = digits[code & 15];
     return 6;

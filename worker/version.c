@@ -2,16 +2,17 @@
 
 #include <jansson.h>
 #include <librdkafka/rdkafka.h>
+#include <xxhash.h>
 
 #include "protocol/pack.h"
 
+/* inih has no way to tell. */
 void version_print(FILE *out)
 {
-    (void)fprintf(out,
-                  "scenesync %s\n"
-                  "librdkafka %s\n"
-                  "msgpack-c %s\n"
-                  "jansson %s\n",
-                  SCENESYNC_VERSION, rd_kafka_version_str(), pack_library_version(),
-                  jansson_version_str());
+    unsigned xxhash = XXH_versionNumber(); /* 801 is 0.8.1 */
+    (void)fprintf(out, "scenesync %s\n", SCENESYNC_VERSION);
+    (void)fprintf(out, "librdkafka %s\n", rd_kafka_version_str());
+    (void)fprintf(out, "msgpack-c %s\n", pack_library_version());
+    (void)fprintf(out, "xxhash %u.%u.%u\n", xxhash / 10000, xxhash / 100 % 100, xxhash % 100);
+    (void)fprintf(out, "jansson %s\n", jansson_version_str());
 }

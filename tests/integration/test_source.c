@@ -574,6 +574,7 @@ Test(source, pausing_and_going_on_neither_loses_nor_repeats_a_record)
 
 Test(source, goes_on_after_the_broker_was_away_and_ends_while_it_is)
 {
+    set("kafka.reconnect.backoff.max.ms", "300");
     kafka_broker_create_topics(broker, &settings, 0, 1);
     produce_number("scene.ops", 0, 1);
     struct record_source *source = create_source();
@@ -581,7 +582,7 @@ Test(source, goes_on_after_the_broker_was_away_and_ends_while_it_is)
     poll_records(source, records, 1);
     kafka_broker_set_up(broker, false);
     source_settle(source, records, 1);
-    poll_nothing(source, 3000);
+    poll_nothing(source, 2000);
     kafka_broker_set_up(broker, true);
     produce_number("scene.ops", 0, 2);
     poll_records(source, records + 1, 1);

@@ -119,16 +119,21 @@ struct sync_result batch_process(struct scene *scene, const struct batch *batch,
     return result;
 }
 
-struct batch batch_requeued(const struct sync_result *result, const struct batch *batch)
+struct span batch_requeue(const struct sync_result *result, const struct batch *batch)
 {
     uint64_t arrival_ms = batch->retry == NULL ? TEST_NOW_MS : batch->retry->arrival_ms;
     bool fits = false;
     struct error error = {.message = "the requeue does not fit"};
-    must(requeue_encode(result, batch, arrival_ms, default_limits()->message_bytes_max, test_arena(),
-                        test_scratch(), &fits, &error) &&
+    must(requeue_encode(result, batch, arrival_ms, default_limits()->message_bytes_max,
+                        test_arena(), test_scratch(), &fits, &error) &&
              fits,
          &error);
-    return retry_of_bytes(bytes_keep(buffer_span(test_scratch())));
+    return bytes_keep(buffer_span(test_scratch()));
+}
+
+struct batch batch_requeued(const struct sync_result *result, const struct batch *batch)
+{
+    return retry_of_bytes(batch_requeue(result, batch));
 }
 
 struct span result_bytes(const struct sync_result *result)

@@ -51,7 +51,8 @@ struct process_context process_context_default(void);
 struct sync_result batch_process(struct scene *scene, const struct batch *batch,
                                  const struct process_context *context);
 
-/** The next attempt: the requeue of a result with pending operations, encoded and decoded. */
+/** The requeue of a result with pending operations, and the batch that it is: the next attempt. */
+struct span batch_requeue(const struct sync_result *result, const struct batch *batch);
 struct batch batch_requeued(const struct sync_result *result, const struct batch *batch);
 
 /** The result's bytes on the wire, all of them. */

@@ -26,7 +26,9 @@ struct kafka_lag *kafka_lag_create(const char *bootstrap, const char *group)
     set(conf, "bootstrap.servers", bootstrap);
     set(conf, "group.id", group);
     set(conf, "log_level", "2");
-    set(conf, "reconnect.backoff.max.ms", "200"); /* brokers go away and come back in tests */
+    /* Brokers go away and come back in tests; the mock one may keep a dead connection open. */
+    set(conf, "reconnect.backoff.max.ms", "200");
+    set(conf, "socket.timeout.ms", "3000");
     char reason[256];
     lag->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
     cr_assert_not_null(lag->client, "%s", reason);

@@ -6,15 +6,15 @@
 #include <stdlib.h>
 
 #include "protocol/wire.h"
+#include "tests/support/redis_server.h"
 
 enum { KEY_BYTES_MAX = 128 };
 
-static redisReply *query(redisContext *redis, const char *command, const char *key)
+static redisReply *read_hash(struct redis_server *redis, const char *key)
 {
-    const char *const arguments[] = {command, key};
-    redisReply *const reply = redisCommandArgv(redis, 2, (const char **)(uintptr_t)arguments, NULL);
-    cr_assert_not_null(reply, "%s %s: %s", command, key, redis->errstr);
-    cr_assert_eq(reply->type, REDIS_REPLY_ARRAY, "%s %s: not a hash", command, key);
+    const char *const arguments[] = {"HGETALL", key, NULL};
+    redisReply *const reply = redis_server_query(redis, arguments);
+    cr_assert_eq(reply->type, REDIS_REPLY_ARRAY, "%s is no hash", key);
     return reply;
 }
 
@@ -34,11 +34,11 @@ static int by_id(const void *left, const void *right)
     return order != 0 ? order : (a->id.size > b->id.size) - (a->id.size < b->id.size);
 }
 
-static void read_meta(redisContext *redis, const char *session_id, struct scene_view *scene)
+static void read_meta(struct redis_server *redis, const char *session_id, struct scene_view *scene)
 {
     char key[KEY_BYTES_MAX];
     (void)snprintf(key, sizeof(key), "scene:{%s}", session_id);
-    redisReply *const reply = query(redis, "HGETALL", key);
+    redisReply *const reply = read_hash(redis, key);
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
         const char *const text = reply->element[i + 1]->str;
         if (strcmp(reply->element[i]->str, "version") == 0) {
@@ -50,13 +50,14 @@ static void read_meta(redisContext *redis, const char *session_id, struct scene_
     freeReplyObject(reply);
 }
 
-struct scene_view scene_view_read(redisContext *redis, const char *session_id, struct arena *arena)
+struct scene_view scene_view_read(struct redis_server *redis, const char *session_id,
+                                  struct arena *arena)
 {
     struct scene_view scene = {0};
     char key[KEY_BYTES_MAX];
     read_meta(redis, session_id, &scene);
     (void)snprintf(key, sizeof(key), "scene:{%s}:elements", session_id);
-    redisReply *const reply = query(redis, "HGETALL", key);
+    redisReply *const reply = read_hash(redis, key);
     scene.count = reply->elements / 2;
     scene.elements = arena_alloc_array(arena, scene.count, sizeof(struct element_view));
     cr_assert_not_null(scene.elements);

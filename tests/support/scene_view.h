@@ -19,9 +19,9 @@ struct scene_view {
     size_t count;
 };
 
-struct redisContext;
+struct redis_server;
 
-struct scene_view scene_view_read(struct redisContext *redis, const char *session_id,
+struct scene_view scene_view_read(struct redis_server *redis, const char *session_id,
                                   struct arena *arena);
 
 /** The element or its tombstone; NULL where the scene has neither. */

@@ -17,8 +17,7 @@ enum {
     READS_MAX = 20000,
     PATH_BYTES_MAX = 320,
     POLL_MS = 50,
-    ARENA_BYTES_MAX = 512 << 20,
-    ARGUMENTS_MAX = 16
+    ARENA_BYTES_MAX = 512 << 20
 };
 
 /* What a topic held when it was read; kept because views of it are handed out. */
@@ -68,7 +67,8 @@ static void set_defaults(struct world *world)
     world_set(world, "http.listen=off");
 }
 
-struct world *world_create(int partition_count, uint32_t tier_count)
+struct world *world_create_with(int partition_count, uint32_t tier_count,
+                                const char *const *redis_arguments)
 {
     struct world *const world = calloc(1, sizeof(*world));
     cr_assert_not_null(world);
@@ -76,7 +76,7 @@ struct world *world_create(int partition_count, uint32_t tier_count)
     world->readings = calloc(READS_MAX, sizeof(*world->readings));
     cr_assert_not_null(world->readings);
     temp_dir_create(&world->directory);
-    world->redis = redis_server_start();
+    world->redis = redis_server_start_with(redis_arguments);
     world->broker = kafka_broker_start();
     world->partition_count = partition_count;
     world->tier_count = tier_count;
@@ -84,6 +84,11 @@ struct world *world_create(int partition_count, uint32_t tier_count)
     set_defaults(world);
     world_set_group(world, "scenesync");
     return world;
+}
+
+struct world *world_create(int partition_count, uint32_t tier_count)
+{
+    return world_create_with(partition_count, tier_count, NULL);
 }
 
 void world_destroy(struct world *world)
@@ -308,41 +313,19 @@ struct batch world_batch(struct world *world, struct span value, bool from_retry
     return batch;
 }
 
-static redisContext *connect_redis(struct world *world)
-{
-    const struct timeval timeout = {.tv_sec = 10};
-    redisContext *const redis =
-        redisConnectWithTimeout("127.0.0.1", redis_server_port(world->redis), timeout);
-    cr_assert(redis != NULL && redis->err == 0, "redis cannot be reached");
-    (void)redisSetTimeout(redis, timeout);
-    return redis;
-}
-
 struct scene_view world_scene(struct world *world, const char *session_id)
 {
-    redisContext *const redis = connect_redis(world);
-    const struct scene_view scene = scene_view_read(redis, session_id, &world->arena);
-    redisFree(redis);
-    return scene;
+    return scene_view_read(world->redis, session_id, &world->arena);
 }
 
 const char *world_redis_command(struct world *world, const char *const *arguments)
 {
-    const char *texts[ARGUMENTS_MAX];
-    int count = 0;
-    for (; arguments[count] != NULL; count++) {
-        cr_assert_lt(count, (int)ARGUMENTS_MAX);
-        texts[count] = arguments[count];
-    }
-    redisContext *const redis = connect_redis(world);
-    redisReply *const reply = redisCommandArgv(redis, count, texts, NULL);
-    cr_assert_not_null(reply, "%s: %s", arguments[0], redis->errstr);
+    redisReply *const reply = redis_server_query(world->redis, arguments);
     cr_assert_neq(reply->type, REDIS_REPLY_ERROR, "%s: %s", arguments[0], reply->str);
     const char *const text = reply->type == REDIS_REPLY_INTEGER
                                  ? text_of_format("%lld", reply->integer)
                                  : text_of_format("%s", reply->str != NULL ? reply->str : "");
     freeReplyObject(reply);
-    redisFree(redis);
     return text;
 }
 

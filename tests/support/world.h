@@ -32,6 +32,10 @@ struct world;
 
 /** Topics with `partition_count` partitions, retry tiers 1 to `tier_count`; no worker yet. */
 struct world *world_create(int partition_count, uint32_t tier_count);
+/** The same with a Redis server that is given more arguments, NULL-terminated. */
+struct world *world_create_with(int partition_count, uint32_t tier_count,
+                                const char *const *redis_arguments);
+
 /** NULL is allowed. */
 void world_destroy(struct world *world);
 

@@ -93,6 +93,9 @@ Test(buffer, formats_text_of_every_length_up_to_the_cap)
         buffer_append_format(&buffer, "%0*d", size, 0);
         cr_assert_not(buffer.failed);
         cr_assert_eq(buffer.size, size == 0 ? 1 : (size_t)size);
+        for (size_t i = 0; i < buffer.size; i++) {
+            cr_assert_eq(buffer.data[i], '0');
+        }
         buffer_deinit(&buffer);
     }
     make(600);

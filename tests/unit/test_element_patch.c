@@ -327,7 +327,7 @@ Test(element_patch, merges_maps_of_every_size_around_the_index)
 
 Test(element_patch, merges_100000_keys_in_bounded_time)
 {
-    limits.element_bytes_max = 16 * 1024 * 1024;
+    limits.element_bytes_max = (size_t)16 << 20;
     struct span document = wide_map(100000, 1, 1);
     struct span changes = wide_map(100000, 2, 2);
     clock_t before = clock();

@@ -8,13 +8,15 @@
 #include "tests/support/messages.h"
 #include "worker/json_pack.h"
 
+enum { BYTES_MAX = 1024 * 1024 };
+
 static struct buffer text, packed;
 static struct json_writer writer;
 
 static void make(void)
 {
-    buffer_init(&text, 1024 * 1024);
-    buffer_init(&packed, 1024 * 1024);
+    buffer_init(&text, BYTES_MAX);
+    buffer_init(&packed, BYTES_MAX);
     writer = json_writer_of(&text, false);
 }
 
@@ -96,7 +98,9 @@ Test(json, writes_the_shortest_decimal_that_reads_back)
         {0.0, "0.0"},
         {-0.0, "-0.0"},
         {1.0, "1.0"},
-        {100.0, "1e+02"},
+        {100.0, "100.0"},
+        {-250.0, "-250.0"},
+        {1e22, "1e+22"},
         {0.1, "0.1"},
         {1.0 / 3, "0.3333333333333333"},
         {0.1 + 0.2, "0.30000000000000004"},

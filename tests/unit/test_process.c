@@ -406,3 +406,29 @@ Test(process, equal_input_gives_equal_bytes)
     result = process(&batch);
     cr_assert(span_equal(result_bytes(&result), first));
 }
+
+Test(process, says_when_memory_runs_out)
+{
+    struct batch batch = batch_of(BATCH(
+        ADD("a", 1, 100) "," UPDATE("a", 2, 50) "," UPDATE("nobody", 1, 1) "," REMOVE("a", 200)));
+    size_t failures = 0;
+    bool has_memory = false;
+    for (size_t bytes_max = 0; !has_memory; bytes_max += 16) {
+        struct arena small;
+        arena_init(&small, bytes_max);
+        context.arena = &small;
+        struct sync_result result = {.attempts = 77};
+        struct error error = {.code = ERROR_NONE};
+        scene_destroy(scene);
+        scene = scene_at_version(5);
+        scene_without(scene, "a");
+        scene_without(scene, "nobody");
+        has_memory = process_batch(scene, &batch, &context, &result, &error);
+        cr_assert_eq(error.code, has_memory ? ERROR_NONE : ERROR_OUT_OF_MEMORY);
+        cr_assert_eq(result.attempts, has_memory ? 1 : 77, "written on success only");
+        arena_deinit(&small);
+        failures += has_memory ? 0 : 1;
+        cr_assert_lt(failures, 10000);
+    }
+    cr_assert_gt(failures, 5);
+}

@@ -255,6 +255,25 @@ Test(wire, believes_no_count_that_the_bytes_cannot_hold)
     }
 }
 
+Test(wire, says_where_a_message_is_cut_off)
+{
+    cr_assert_not(is_well_formed(bytes_of_hex("92 c0 a3 6161")));
+    cr_assert_str_eq(error.message, "cut off: the value at byte 2 takes at least 4 bytes, the "
+                                    "message has 3 from there on");
+    cr_assert_not(is_well_formed(bytes_of_hex("91 cd")));
+    cr_assert_str_eq(error.message, "cut off: the value at byte 1 takes at least 3 bytes, the "
+                                    "message has 1 from there on");
+    cr_assert_not(is_well_formed(bytes_of_hex("92 c0 dd00000003 c0")));
+    cr_assert_str_eq(error.message, "cut off: the container at byte 2 announces 3 values, more "
+                                    "than the 1 bytes behind it can hold");
+    cr_assert_not(is_well_formed(bytes_of_hex("92 81")));
+    cr_assert_str_eq(error.message, "cut off: the container at byte 0 announces 2 values, more "
+                                    "than the 1 bytes behind it can hold");
+    cr_assert_not(is_well_formed(bytes_of_hex("92 dc0001")));
+    cr_assert_str_eq(error.message, "cut off: the container at byte 1 announces 1 values, more "
+                                    "than the 0 bytes behind it can hold");
+}
+
 Test(wire, survives_a_mebibyte_of_nested_heads)
 {
     enum { SIZE = 1024 * 1024 };
