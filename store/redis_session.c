@@ -72,7 +72,8 @@ static void complete_finished(struct redis_session *session)
 
 /* Leaving the ready state. */
 
-static void drop(struct redis_session *session, const char *why)
+/** Closes the connection, to open another one after a while. */
+static void hang_up(struct redis_session *session)
 {
     redis_connection_close(&session->connection);
     while (session->queue.count > 0) {
@@ -83,6 +84,11 @@ static void drop(struct redis_session *session, const char *why)
     assert(session->probe_replies == 0 && !session->is_script_sent);
     session->wake_ms = now_ms(session) + backoff_next_ms(&session->backoff);
     set_state(session, REDIS_CLOSED);
+}
+
+static void drop(struct redis_session *session, const char *why)
+{
+    hang_up(session);
     notify(session, STORE_EVENT_DISCONNECTED, why);
 }
 
@@ -207,6 +213,9 @@ static void take_probe_reply(struct redis_session *session, enum redis_probe_ste
     }
     if (reply->type == REDIS_REPLY_ERROR) {
         refuse_work(session, span_make(reply->str, reply->len));
+        if (step == REDIS_PROBE_HELLO && session->state == REDIS_WAITING) {
+            hang_up(session); /* Redis never says HELLO again to a connection without a password */
+        }
     } else if (!redis_probe_take(&session->probe, step, reply, &error)) {
         refuse_work(session, span_of_text(error.message));
     } else if (step == REDIS_PROBE_LOAD_SCRIPT) {
@@ -452,8 +461,7 @@ void redis_session_init(struct redis_session *session, const struct redis_store_
 void redis_session_deinit(struct redis_session *session)
 {
     complete_finished(session);
-    session->options.observer.notify = NULL;
-    drop(session, "");
+    hang_up(session);
     redis_connection_deinit(&session->connection);
     redis_queue_deinit(&session->queue);
     redis_queue_deinit(&session->finished);

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/redis_store.h"
 #include "worker/commands.h"
 #include "worker/cycle.h"
 #include "worker/interrupt.h"
 #include "worker/options.h"
+#include "worker/redis_options.h"
 
 enum { IDLE_POLL_MS = 200, SUMMARY_INTERVAL_MS = 10000, MESSAGE_BYTES = 512 };
 
@@ -66,12 +66,6 @@ static void log_store_event(void *context, enum store_event event, const char *d
     log_end(&line);
 }
 
-static uint64_t store_clock(void *context)
-{
-    const struct clock *clock = context;
-    return clock_monotonic_ms(clock);
-}
-
 /* Seeds that must differ between processes: commit tokens are told apart by them. */
 static bool random_seed(uint64_t *seed)
 {
@@ -106,27 +100,13 @@ static bool must_abandon(void *context)
 
 static int open_store(struct worker *worker, uint64_t seed)
 {
-    const struct settings *settings = worker->settings;
-    struct redis_store_options options = {
-        .username = settings->redis_username,
-        .password = settings->redis_password,
-        .key_prefix = settings->redis_key_prefix,
-        .connect_timeout_ms = (int)settings->redis_connect_timeout_ms,
-        .command_timeout_ms = (int)settings->redis_command_timeout_ms,
-        .retention = {.dedupe_batches_max = settings->dedupe_batches_max,
-                      .dedupe_bytes_max = settings->dedupe_bytes_max,
-                      .dedupe_window_ms = settings->dedupe_window_ms,
-                      .tombstones_max = settings->tombstones_max,
-                      .tombstone_retention_ms = settings->tombstone_retention_ms},
-        .observer = {.notify = log_store_event, .context = worker},
-        .monotonic_ms = store_clock,
-        .clock_context = &worker->clock,
-        .jitter_seed = seed,
-    };
+    struct redis_store_options options;
     struct error error;
-    if (!redis_address_parse(settings->redis_url, &options.address, &error)) {
+    if (!redis_options_of(worker->settings, &worker->clock, &options, &error)) {
         return fail(error.message, EXIT_CODE_CONFIG);
     }
+    options.observer = (struct store_observer){.notify = log_store_event, .context = worker};
+    options.jitter_seed = seed;
     worker->store = redis_store_create(&options);
     return worker->store == NULL ? fail("out of memory", EXIT_CODE_INTERNAL) : EXIT_CODE_OK;
 }

@@ -8,8 +8,10 @@
 
 enum {
     COMMITTED_TEXT_BYTES_MAX = 1 << 20,
-    POLLS_MAX = 100000,    /* messages looked at by one source_poll() */
-    SERVICE_POLLS_MAX = 64 /* by one source_service() */
+    POLLS_MAX = 100000,     /* messages looked at by one source_poll() */
+    SERVICE_POLLS_MAX = 64, /* by one source_service() */
+    CLOSE_WAIT_MS = 8000,
+    CLOSE_POLL_MS = 20
 };
 
 /* ---- Topics ---- */
@@ -121,21 +123,42 @@ void source_drop_held(struct record_source *source, struct assigned_partition *p
     }
 }
 
+/**
+ * Leaves the group; the revocation commits what is settled. With a bound: rd_kafka_consumer_close()
+ * waits for as long as the group's coordinator is away while a commit is on its way.
+ */
+static void leave_group(struct record_source *source)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(source->consumer);
+    rd_kafka_error_destroy(rd_kafka_consumer_close_queue(source->consumer, queue));
+    uint64_t deadline_ms = clock_monotonic_ms(&source->clock) + CLOSE_WAIT_MS;
+    while (rd_kafka_consumer_closed(source->consumer) == 0 &&
+           clock_monotonic_ms(&source->clock) < deadline_ms) {
+        (void)rd_kafka_queue_poll_callback(queue, CLOSE_POLL_MS);
+    }
+    if (rd_kafka_consumer_closed(source->consumer) == 0) {
+        struct log_line line;
+        log_begin(&line, source->log, LOG_WARN,
+                  "kafka did not let the consumer go in time; what was not committed comes again");
+        log_end(&line);
+    }
+    rd_kafka_queue_destroy(queue);
+}
+
 void source_destroy(struct record_source *source)
 {
     if (source == NULL) {
         return;
     }
     if (source->consumer != NULL) {
-        /* Revokes everything first, which commits what is settled. */
-        (void)rd_kafka_consumer_close(source->consumer);
+        leave_group(source);
         struct assignment_cursor cursor = {0};
         struct assigned_partition *partition = assignment_next(&source->assignment, &cursor);
         for (; partition != NULL; partition = assignment_next(&source->assignment, &cursor)) {
             source_drop_held(source, partition);
         }
         rd_kafka_queue_destroy(source->commit_replies);
-        rd_kafka_destroy(source->consumer);
+        rd_kafka_destroy_flags(source->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
     assignment_deinit(&source->assignment);
     buffer_deinit(&source->committed_text);

@@ -344,17 +344,15 @@ Test(batch_decode, a_retry_section_may_nest_two_levels_deeper)
 {
     check.context.from_retry_topic = true;
     check.limits.depth_max = 2;
-    const char *const json =
-        "{'session_id':'s','operations':[" OPERATION "],'retry':{'attempt':2,'not_before':100,"
-        "'arrival':50,'source':{'topic':'t','partition':1,'offset':9},'total':2,'indexes':[0],"
-        "'synced_count':0,'clamped_count':0,'duration_ms':3,'attempt_versions':[7],"
-        "'conflicts':[],'failed_operations':[{'index':1,'code':'element_removed',"
-        "'retryable':false,'operation':{'a':%s}}]}}";
-    char text[1024];
-    snprintf(text, sizeof text, json, "[]");
-    batch_accept_json(&check, text);
-    snprintf(text, sizeof text, json, "[[]]");
-    batch_refuse_json(&check, text, ERROR_TOO_DEEP);
+#define RETRY_WITH_BODY(body)                                                                      \
+    "{'session_id':'s','operations':[" OPERATION "],'retry':{'attempt':2,'not_before':100,"        \
+    "'arrival':50,'source':{'topic':'t','partition':1,'offset':9},'total':2,'indexes':[0],"        \
+    "'synced_count':0,'clamped_count':0,'duration_ms':3,'attempt_versions':[7],"                   \
+    "'conflicts':[],'failed_operations':[{'index':1,'code':'element_removed',"                     \
+    "'retryable':false,'operation':{'a':" body "}}]}}"
+    batch_accept_json(&check, RETRY_WITH_BODY("[]"));
+    batch_refuse_json(&check, RETRY_WITH_BODY("[[]]"), ERROR_TOO_DEEP);
+#undef RETRY_WITH_BODY
 }
 
 Test(batch_encode, is_what_batch_decode_reads)

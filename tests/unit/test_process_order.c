@@ -45,8 +45,12 @@ static uint32_t random_below(uint32_t bound)
 static uint64_t seed_from_environment(void)
 {
     const char *text = getenv("SCENESYNC_TEST_SEED");
-    uint64_t seed =
-        text != NULL ? strtoull(text, NULL, 10) : (uint64_t)time(NULL) * 1000 + clock() % 1000;
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t seed = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    if (text != NULL) {
+        seed = strtoull(text, NULL, 10);
+    }
     (void)fprintf(stderr, "SCENESYNC_TEST_SEED=%llu\n", (unsigned long long)seed);
     return seed;
 }

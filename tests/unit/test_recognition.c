@@ -167,6 +167,9 @@ Test(recognition, retry_out_of_turn_is_stale)
         record.attempt = attempts[i];
         cr_expect_eq(recognise(&arrived), VERDICT_STALE, "attempt %u is recorded", attempts[i]);
     }
+    record.attempt = 3;
+    record.delivery = arrived.delivery;
+    cr_assert_eq(recognise(&arrived), VERDICT_STALE, "as of a retry topic that was made anew");
     record.attempt = 1;
     retry.attempt = 3;
     cr_assert_eq(recognise(&arrived), VERDICT_STALE, "attempt 2 was never recorded");

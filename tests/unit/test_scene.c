@@ -206,6 +206,9 @@ Test(scene, batch_knows_what_it_found_and_did)
     cr_assert(scene_created_by_batch(scene, new));
     cr_assert(scene_remove(scene, old, 501, 0));
     cr_assert(scene_removed_by_batch(scene, old));
+    put(old, "{}", 501);
+    cr_assert_not(scene_removed_by_batch(scene, old));
+    cr_assert(scene_created_by_batch(scene, old), "anew");
     cr_assert_eq(scene_end_batch(scene), 6);
 
     scene_begin_batch(scene);

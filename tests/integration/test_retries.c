@@ -16,14 +16,14 @@ static void end(void)
     world_destroy(world);
 }
 
-TestSuite(requeue, .fini = end, .timeout = 120);
+TestSuite(retries, .fini = end, .timeout = 120);
 
 static uint64_t header_number(const struct kafka_record *record, const char *name)
 {
     return strtoull(world_header(record, name), NULL, 10);
 }
 
-Test(requeue, succeeds_on_the_second_attempt_and_never_early)
+Test(retries, succeeds_on_the_second_attempt_and_never_early)
 {
     world = world_create(2, 3);
     world_set(world, "retry.initial_delay_ms=2000");
@@ -115,7 +115,7 @@ static void check_attempts(const struct result_list *results)
     cr_assert_eq(last->attempt_version_count, 3);
 }
 
-Test(requeue, exhausted_is_dead_lettered_as_a_batch_that_applies_once_when_sent_again)
+Test(retries, exhausted_is_dead_lettered_as_a_batch_that_applies_once_when_sent_again)
 {
     world = world_create(1, 3);
     world_set(world, "retry.max_retries=2");
@@ -158,7 +158,7 @@ static void produce_copy(const struct kafka_record *record, const char *topic)
                                record->value, headers, 2);
 }
 
-Test(requeue, requeue_delivered_twice_has_one_effect)
+Test(retries, requeue_delivered_twice_has_one_effect)
 {
     world = world_create(1, 1);
     world_set(world, "retry.max_retries=1");
@@ -180,7 +180,7 @@ Test(requeue, requeue_delivered_twice_has_one_effect)
     cr_assert_eq(world_scene(world, "s1").version, 2);
 }
 
-Test(requeue, tier_above_todays_max_retries_is_drained)
+Test(retries, tier_above_todays_max_retries_is_drained)
 {
     world = world_create(1, 3);
     world_set(world, "retry.initial_delay_ms=500");
@@ -203,7 +203,7 @@ Test(requeue, tier_above_todays_max_retries_is_drained)
     cr_assert_eq(world_records(world, TOPIC_RETRY_3).count, 0);
 }
 
-Test(requeue, max_retries_zero_makes_every_failure_final)
+Test(retries, max_retries_zero_makes_every_failure_final)
 {
     world = world_create(1, 0);
     world_set(world, "retry.max_retries=0");
