@@ -24,12 +24,11 @@ build_release() {
     exec {build_lock}>&-
 }
 
-# A directory that we can write to and that CMake configured, if at all, for this very checkout.
+# A directory all of which we can write to, and that CMake configured, if at all, for this checkout.
 build_can_use() {
-    local cache=$1/CMakeCache.txt lock=$1/.lock
-    mkdir -p "$1" 2>/dev/null && [[ -w $1 ]] || return
-    [[ ! -e $lock || -w $lock ]] || return
-    [[ ! -e $cache ]] || { [[ -w $cache ]] && grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$cache"; }
+    local cache=$1/CMakeCache.txt
+    mkdir -p "$1" 2>/dev/null && [[ -z $(find "$1" ! -writable -print -quit) ]] || return
+    [[ ! -e $cache ]] || grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$cache"
 }
 
 # Configures (with "$@") and builds `build_dir`; what the tools say is shown if they fail.
@@ -37,7 +36,7 @@ build_run() {
     local log=$build_dir/build.log
     if ! { cmake -S "$root" -B "$build_dir" "$@" && cmake --build "$build_dir" --parallel 2; } \
         >"$log" 2>&1 </dev/null; then
-        tail -n 200 "$log" >&2
+        tail -n 100 "$log" >&2
         echo "build: failed in $build_dir; all of it is in $log" >&2
         return 1
     fi

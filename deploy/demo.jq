@@ -153,8 +153,8 @@ def check_topics($expected; $topics):
   | check("records in \($wanted.key)"; $wanted.value; $topics[$wanted.key]);
 
 def checks($expected; $results; $letters; $scenes; $topics):
-  [check_results($expected; $results),
-   check_burst($expected.burst; $results),
-   check("dead letters"; $expected.dead_letters; $letters | map(letter_row) | sort),
-   check_scenes($expected; $scenes),
-   check_topics($expected; $topics)];
+  check_results($expected; $results),
+  check_burst($expected.burst; $results),
+  check("dead letters"; $expected.dead_letters; $letters | map(letter_row) | sort),
+  check_scenes($expected; $scenes),
+  check_topics($expected; $topics);

@@ -14,7 +14,7 @@ packages_of_group() {
         ;;
     redis) echo redis-server ;;
     demo) echo jq ;;
-    tests) echo libcriterion-dev python3 python3-msgpack ;;
+    tests) echo libcriterion-dev python3 python3-msgpack python3-confluent-kafka ;;
     lint) echo git clang clang-format clang-tidy ;;
     *)
         echo "packages: there is no group '$1'; known: build redis demo tests lint" >&2
@@ -44,7 +44,7 @@ packages_missing() {
 # installed already is neither upgraded nor restarted.
 packages_install_as_root() {
     local policy=/usr/sbin/policy-rc.d name alternative names=()
-    exec 9>/run/lock/scenesync-packages
+    exec 9>/run/scenesync-packages.lock
     flock 9
     apt-get update -q || echo 'packages: apt-get update failed; trying with the lists at hand' >&2
     for name in "$@"; do

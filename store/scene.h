@@ -109,8 +109,8 @@ void scene_begin_batch(struct scene *scene);
 uint64_t scene_end_batch(struct scene *scene);
 
 /**
- * Stores a document (copied) with a timestamp; the element becomes present. False: out of memory,
- * nothing changed.
+ * Stores a document (copied) with a timestamp; the element becomes present. False: out of memory;
+ * the scene must then be forgotten.
  */
 __attribute__((warn_unused_result)) bool scene_put(struct scene *scene, struct element *element,
                                                    struct span document, uint64_t timestamp_ms);

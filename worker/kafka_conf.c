@@ -142,8 +142,9 @@ static enum log_level level_of_line(int level, const char *facility, const char 
     if (strcmp(facility, "AUTOCREATE") == 0) {
         return LOG_DEBUG;
     }
-    /* Lost connections come to on_error() as well, which keeps them to one line in a while. */
-    if (strcmp(facility, "FAIL") == 0) {
+    /* These come to on_error() as well, which keeps them to one line in a while. */
+    if (strcmp(facility, "FAIL") == 0 || strcmp(facility, "FATAL") == 0 ||
+        strcmp(facility, "ERROR") == 0) {
         return LOG_DEBUG;
     }
     return level_of_syslog(level);

@@ -237,8 +237,6 @@ static bool post_refusal(struct outbox *outbox, struct delivery *delivery, struc
 static bool post_outcome(struct outbox *outbox, struct delivery *delivery, bool is_duplicate,
                          struct error *error)
 {
-    /* The result comes last: encoding it to a size may leave bodies out of the entries, and the
-     * requeue carries them too. */
     return (delivery->result.final || post_requeue(outbox, delivery, error)) &&
            post_dead_operations(outbox, delivery, error) &&
            post_result(outbox, delivery, is_duplicate, error);

@@ -10,7 +10,7 @@ enum {
     COMMITTED_TEXT_BYTES_MAX = 1 << 20,
     POLLS_MAX = 100000,     /* messages looked at by one source_poll() */
     SERVICE_POLLS_MAX = 64, /* by one source_service() */
-    CLOSE_WAIT_MS = 8000,
+    CLOSE_WAIT_MS = 6000,
     CLOSE_POLL_MS = 20
 };
 
@@ -37,7 +37,7 @@ int32_t source_tier(const struct settings *settings, const char *topic)
     return tier >= 1 && tier <= SOURCE_TIER_MAX ? tier : -1;
 }
 
-/** The ops topic by its name, the tiers by a pattern; a topic name's one special character is ".".
+/** The ops topic by its name, the tiers by a pattern: of a topic name's characters "." is special.
  */
 static rd_kafka_resp_err_t subscribe(struct record_source *source)
 {
@@ -114,12 +114,14 @@ struct record_source *source_create(const struct settings *settings, const struc
     return source;
 }
 
-void source_drop_held(struct record_source *source, struct assigned_partition *partition)
+/** Serves the queue for a moment. Messages may still arrive in it, and are nobody's any more;
+ * rd_kafka_queue_poll_callback() would abort the process at the first of them. */
+static void drop_messages(rd_kafka_queue_t *queue)
 {
-    for (const struct held_record *held = assignment_held(partition); held != NULL;
-         held = assignment_held(partition)) {
-        rd_kafka_message_destroy(held->record.message);
-        assignment_drop_held(&source->assignment, partition);
+    rd_kafka_message_t *messages[CLOSE_BATCH_MAX];
+    ssize_t count = rd_kafka_consume_batch_queue(queue, CLOSE_POLL_MS, messages, CLOSE_BATCH_MAX);
+    for (ssize_t i = 0; i < count; i++) {
+        rd_kafka_message_destroy(messages[i]);
     }
 }
 
@@ -134,7 +136,7 @@ static void leave_group(struct record_source *source)
     uint64_t deadline_ms = clock_monotonic_ms(&source->clock) + CLOSE_WAIT_MS;
     while (rd_kafka_consumer_closed(source->consumer) == 0 &&
            clock_monotonic_ms(&source->clock) < deadline_ms) {
-        (void)rd_kafka_queue_poll_callback(queue, CLOSE_POLL_MS);
+        drop_messages(queue);
     }
     if (rd_kafka_consumer_closed(source->consumer) == 0) {
         struct log_line line;
@@ -183,238 +185,7 @@ static void check_fatal(struct record_source *source)
     }
 }
 
-/** What to do about it; empty where waiting is all there is. */
-static const char *cure_of(rd_kafka_resp_err_t error)
-{
-    if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-        error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
-        return "create the topic; it is found within topic.metadata.refresh.interval.ms";
-    }
-    if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
-        error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
-        return "grant this client READ on the topics and the group, and DESCRIBE on the topics";
-    }
-    if (error == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED) {
-        return "the worker was stopped or starved for too long; it joins the group again";
-    }
-    return "";
-}
-
-/** librdkafka gives the consumer's errors as messages. */
-static void report_error(struct record_source *source, const rd_kafka_message_t *message)
-{
-    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        return;
-    }
-    const char *topic = message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : "";
-    if (!kafka_context_may_log(&source->context, message->err, topic)) {
-        return;
-    }
-    struct log_line line;
-    log_begin(&line, source->log, LOG_WARN, "cannot read from kafka");
-    log_text(&line, "topic", topic);
-    log_text(&line, "code", rd_kafka_err2name(message->err));
-    log_text(&line, "reason", rd_kafka_message_errstr(message));
-    if (cure_of(message->err)[0] != '\0') {
-        log_text(&line, "cure", cure_of(message->err));
-    }
-    log_end(&line);
-}
-
-static void report_position(struct record_source *source,
-                            const struct assigned_partition *partition, int64_t offset,
-                            const char *event, rd_kafka_resp_err_t reason)
-{
-    if (!kafka_context_may_log(&source->context, reason, partition->topic)) {
-        return;
-    }
-    struct log_line line;
-    log_begin(&line, source->log, LOG_WARN, event);
-    log_text(&line, "topic", partition->topic);
-    log_int(&line, "partition", partition->number);
-    log_int(&line, "offset", offset);
-    log_int(&line, "expected", partition->next_offset);
-    log_end(&line);
-}
-
-/* ---- Pausing ---- */
-
-static void set_paused(struct record_source *source, struct assigned_partition *partition,
-                       bool paused)
-{
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, partition->topic, partition->number);
-    rd_kafka_resp_err_t error = paused ? rd_kafka_pause_partitions(source->consumer, list)
-                                       : rd_kafka_resume_partitions(source->consumer, list);
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        error = list->elems[0].err;
-    }
-    rd_kafka_topic_partition_list_destroy(list);
-    /* A pause that failed is asked for again with the next record; nothing is lost meanwhile. */
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR || !paused) {
-        partition->paused = paused;
-    }
-}
-
-/* ---- Receiving and delivering ---- */
-
-/** The records that one source_poll() gives out. */
-struct delivery {
-    struct record *records;
-    size_t count, count_max;
-    size_t bytes, bytes_max;
-};
-
-static bool is_complete(const struct delivery *delivery)
-{
-    return delivery->count == delivery->count_max ||
-           (delivery->count > 0 && delivery->bytes >= delivery->bytes_max);
-}
-
-/** The value of a retry's not-before header in ms since the epoch; 0 where there is none. */
-static uint64_t read_not_before_ms(const rd_kafka_message_t *message)
-{
-    rd_kafka_headers_t *headers = NULL;
-    const void *value = NULL;
-    size_t size = 0;
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        rd_kafka_header_get_last(headers, "scenesync-not-before", &value, &size) !=
-            RD_KAFKA_RESP_ERR_NO_ERROR ||
-        value == NULL || size == 0 || size > 18) {
-        return 0;
-    }
-    uint64_t not_before_ms = 0;
-    for (size_t i = 0; i < size; i++) {
-        uint8_t digit = ((const uint8_t *)value)[i];
-        if (digit < '0' || digit > '9') {
-            return 0;
-        }
-        not_before_ms = not_before_ms * 10 + (uint64_t)(digit - '0');
-    }
-    return not_before_ms;
-}
-
-/** When a record may be given out (monotonic): a wrong clock costs at most the tier's delay. */
-static uint64_t due_ms(const struct record_source *source, const struct record *record)
-{
-    if (record->tier == 0) {
-        return 0;
-    }
-    uint64_t not_before_ms = read_not_before_ms(record->message);
-    if (not_before_ms <= record->received_wall_ms) {
-        return 0;
-    }
-    uint64_t wait_ms = not_before_ms - record->received_wall_ms;
-    uint64_t wait_max_ms = settings_retry_delay_ms(source->settings, record->tier);
-    return record->received_monotonic_ms + (wait_ms < wait_max_ms ? wait_ms : wait_max_ms);
-}
-
-static struct record make_record(const struct record_source *source,
-                                 const struct assigned_partition *partition,
-                                 rd_kafka_message_t *message)
-{
-    rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-    int64_t timestamp_ms = rd_kafka_message_timestamp(message, &type);
-    return (struct record){
-        .topic = span_of_text(partition->topic),
-        .tier = partition->tier,
-        .partition = partition->number,
-        .offset = message->offset,
-        .timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp_ms,
-        .log_append_time = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME,
-        .key = span_make(message->key, message->key_len),
-        .value = span_make(message->payload != NULL ? message->payload : "", message->len),
-        .received_monotonic_ms = clock_monotonic_ms(&source->clock),
-        .received_wall_ms = clock_wall_ms(&source->clock),
-        .assignment = partition->assignment,
-        .message = message,
-    };
-}
-
-/** Queues a message behind its partition's held records. Returns the partition, NULL if dropped. */
-static struct assigned_partition *hold(struct record_source *source, rd_kafka_message_t *message)
-{
-    struct assigned_partition *partition =
-        assignment_find(&source->assignment, rd_kafka_topic_name(message->rkt), message->partition);
-    if (partition == NULL) {
-        return NULL;
-    }
-    int64_t timestamp_ms = rd_kafka_message_timestamp(message, NULL);
-    switch (assignment_accept(&source->assignment, partition, message->offset, timestamp_ms)) {
-    case ASSIGNMENT_NEXT:
-        break;
-    case ASSIGNMENT_STALE:
-        report_position(source, partition, message->offset, "record dropped: delivered before",
-                        RD_KAFKA_RESP_ERR__OUTDATED);
-        return NULL;
-    case ASSIGNMENT_RESTARTED:
-        report_position(source, partition, message->offset,
-                        "offsets went back: the topic was re-created",
-                        RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
-        break;
-    }
-    struct record record = make_record(source, partition, message);
-    if (!assignment_hold(&source->assignment, partition, &record, due_ms(source, &record))) {
-        source_set_fatal(source, "out of memory for a record; give the worker more memory or "
-                                 "fewer partitions");
-        return NULL;
-    }
-    if (!partition->paused && assignment_is_full(partition)) {
-        set_paused(source, partition, true);
-    }
-    return partition;
-}
-
-/** Takes what librdkafka gave. Returns the partition that has a further record, or NULL. */
-static struct assigned_partition *receive(struct record_source *source, rd_kafka_message_t *message)
-{
-    struct assigned_partition *partition = NULL;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        report_error(source, message);
-    } else {
-        partition = hold(source, message);
-    }
-    if (partition == NULL) {
-        rd_kafka_message_destroy(message);
-    }
-    return partition;
-}
-
-/** Gives out a partition's due records, in order: one that is not due holds up those behind it. */
-static void deliver(struct record_source *source, struct assigned_partition *partition,
-                    struct delivery *delivery)
-{
-    uint64_t now_ms = clock_monotonic_ms(&source->clock);
-    const struct held_record *held = assignment_held(partition);
-    for (; held != NULL && held->due_ms <= now_ms && !is_complete(delivery);
-         held = assignment_held(partition)) {
-        delivery->records[delivery->count] = held->record;
-        delivery->count++;
-        delivery->bytes += held->record.value.size;
-        assignment_drop_held(&source->assignment, partition);
-    }
-    if (held != NULL && held->due_ms < source->next_due_ms) {
-        source->next_due_ms = held->due_ms;
-    }
-    if (partition->paused && assignment_has_room(partition)) {
-        set_paused(source, partition, false);
-    }
-}
-
-/** Gives out the due records of all partitions; costs nothing while none is due. */
-static void deliver_due(struct record_source *source, struct delivery *delivery)
-{
-    if (source->assignment.held_count == 0 ||
-        clock_monotonic_ms(&source->clock) < source->next_due_ms) {
-        return;
-    }
-    source->next_due_ms = UINT64_MAX;
-    struct assignment_cursor cursor = {0};
-    struct assigned_partition *partition = assignment_next(&source->assignment, &cursor);
-    for (; partition != NULL; partition = assignment_next(&source->assignment, &cursor)) {
-        deliver(source, partition, delivery);
-    }
-}
+/* ---- Polling ---- */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -434,21 +205,23 @@ size_t source_poll(struct record_source *source, struct record *records, size_t 
                    size_t bytes_max, int timeout_ms)
 {
     assert(count_max > 0 && timeout_ms >= 0);
-    struct delivery delivery = {.records = records, .count_max = count_max, .bytes_max = bytes_max};
+    struct source_delivery delivery = {
+        .records = records, .count_max = count_max, .bytes_max = bytes_max};
     uint64_t deadline_ms = clock_monotonic_ms(&source->clock) + (uint64_t)timeout_ms;
     for (size_t i = 0; i < POLLS_MAX && source->fatal[0] == '\0'; i++) {
         if (delivery.count == 0) {
             source_commit_serve(source);
         }
-        deliver_due(source, &delivery);
-        if (is_complete(&delivery)) {
+        source_deliver_due(source, &delivery);
+        if (source_delivery_is_complete(&delivery)) {
             break;
         }
         int wait = delivery.count > 0 ? 0 : wait_ms(source, deadline_ms);
         rd_kafka_message_t *message = rd_kafka_consumer_poll(source->consumer, wait);
-        struct assigned_partition *partition = message != NULL ? receive(source, message) : NULL;
+        struct assigned_partition *partition =
+            message != NULL ? source_receive(source, message) : NULL;
         if (partition != NULL) {
-            deliver(source, partition, &delivery);
+            source_deliver(source, partition, &delivery);
         }
         if (message == NULL &&
             (delivery.count > 0 || clock_monotonic_ms(&source->clock) >= deadline_ms)) {
@@ -467,7 +240,7 @@ void source_service(struct record_source *source)
         if (message == NULL) {
             break;
         }
-        const struct assigned_partition *partition = receive(source, message);
+        const struct assigned_partition *partition = source_receive(source, message);
         if (partition != NULL) {
             source->next_due_ms = earlier(source->next_due_ms, assignment_held(partition)->due_ms);
         }
@@ -519,14 +292,13 @@ void source_release(struct record_source *source, struct record *records, size_t
 struct span source_committed_text(struct record_source *source, int32_t partition)
 {
     buffer_clear(&source->committed_text);
-    for (size_t i = 0; i < source->assignment.topic_count; i++) {
-        const char *topic = source->assignment.topics[i].name;
-        const struct assigned_partition *known =
-            assignment_find(&source->assignment, topic, partition);
-        if (known != NULL && known->confirmed >= 0) {
+    for (size_t i = 0; partition >= 0 && i < source->assignment.topic_count; i++) {
+        const struct assigned_topic *topic = &source->assignment.topics[i];
+        if (partition < topic->partition_count && topic->partitions[partition].assigned &&
+            topic->partitions[partition].confirmed >= 0) {
             buffer_append_format(&source->committed_text, "%s%s/%d=%lld",
-                                 source->committed_text.size == 0 ? "" : " ", topic, (int)partition,
-                                 (long long)known->confirmed);
+                                 source->committed_text.size == 0 ? "" : " ", topic->name,
+                                 (int)partition, (long long)topic->partitions[partition].confirmed);
         }
     }
     return buffer_span(&source->committed_text);

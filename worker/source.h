@@ -1,12 +1,12 @@
 /**
  * Records from Kafka: one consumer over the ops topic and every retry tier that exists.
  *
- * The source gives records in order per partition; a retry that is not due yet is held (one per
- * partition, its partition paused), so that it delays no other partition. Offsets are committed by
- * source_settle() only, never by librdkafka on its own. Rebalances are served inside source_poll()
- * and source_service(). A record remembers the assignment it came under; settling one from a
- * partition that was revoked since is ignored, so that a worker that comes back from the dead
- * never moves another's offsets.
+ * The source gives records in order per partition; a retry that is not due yet is held in memory
+ * with what stands behind it in its partition, so that it delays no other partition. Offsets are
+ * committed by source_settle() only, never by librdkafka on its own. Rebalances are served inside
+ * source_poll() and source_service(). A record remembers the assignment it came under; settling one
+ * from a partition that was revoked since is ignored, so that a worker that comes back from the
+ * dead never moves another's offsets.
  *
  * Lifetime: records stay valid until source_release(). Threading: one thread. Design and the
  * findings behind it: architecture.md, "Kafka".
@@ -40,27 +40,37 @@ struct record_header {
 
 struct record_source;
 
-/** Connects nothing yet. Returns owned, or NULL with `message` saying what librdkafka refused. */
+/**
+ * Connects nothing yet. Returns owned, or NULL with `message` saying what librdkafka refused.
+ * Borrows the settings and the log until source_destroy().
+ */
 struct record_source *source_create(const struct settings *settings, const struct clock *clock,
                                     struct log *log, char *message, size_t message_bytes);
 
-/** Commits what is settled, leaves the group, frees everything. NULL is allowed. */
+/**
+ * Commits what is settled, leaves the group, frees everything; takes up to ten seconds while
+ * Kafka does not answer. Every record must have been released. NULL is allowed.
+ */
 void source_destroy(struct record_source *source);
 
 /**
- * Gives up to `count_max` records and about `bytes_max` bytes of values (at least one record where
- * there is one). Waits up to `timeout_ms` for the first, then takes only what is there.
+ * Gives up to `count_max` records and about `bytes_max` bytes of values: none is added once that is
+ * reached. Waits up to `timeout_ms` for the first, then takes only what is there.
  */
 size_t source_poll(struct record_source *source, struct record *records, size_t count_max,
                    size_t bytes_max, int timeout_ms);
 
 /**
- * For long waits inside a cycle (the store or the broker is away): pauses fetching and keeps
- * polling, so that the group membership stays. Fetching resumes with the next source_poll().
+ * For waits inside a cycle, of any length (the store or the broker is away): keeps polling, so that
+ * the group membership stays. What arrives is kept for the next source_poll(), up to 256 records or
+ * 256 KiB per partition; a partition that reaches either is paused until it has been given out.
  */
 void source_service(struct record_source *source);
 
-/** A record's headers, in order; views of the record. `*count` 0 where there are none. */
+/**
+ * A record's headers, in order; views of the record. `*count` 0 where there are none; NULL with a
+ * count above 0 when the arena has no room.
+ */
 struct record_header *source_headers(const struct record *record, struct arena *arena,
                                      size_t *count);
 

@@ -4,7 +4,7 @@ enum {
     COMMIT_INTERVAL_MS = 100,
     COMMIT_RETRY_MS = 1000,
     /* A revocation must not take longer than the group waits for its members. */
-    COMMIT_WAIT_MS = 5000,
+    COMMIT_WAIT_MS = 3000,
     COMMIT_REPLIES_MAX = 64 /* read at once */
 };
 

@@ -1,6 +1,7 @@
 /**
- * The source's parts to one another: polling and records (source.c), rebalances
- * (source_rebalance.c) and offset commits (source_commit.c). Nobody else includes this.
+ * The source's parts to one another: its life and polling (source.c), what
+ * arrives (source_intake.c), rebalances (source_rebalance.c) and offset commits (source_commit.c).
+ * Nobody else includes this.
  *
  * Threading: one thread; librdkafka calls the rebalance callback inside rd_kafka_consumer_poll()
  * and rd_kafka_consumer_close().
@@ -35,6 +36,30 @@ void source_set_fatal(struct record_source *source, const char *text);
 
 /** 0 for the ops topic, k for retry-k, -1 for a name that is neither. */
 int32_t source_tier(const struct settings *settings, const char *topic);
+
+/** The records that one source_poll() gives out. */
+struct source_delivery {
+    struct record *records;
+    size_t count, count_max;
+    size_t bytes, bytes_max;
+};
+
+bool source_delivery_is_complete(const struct source_delivery *delivery);
+
+/**
+ * Takes what librdkafka gave: reports an error, or puts a record behind those held of its
+ * partition, pausing one that holds too much. Returns the partition that has a further record, or
+ * NULL.
+ */
+struct assigned_partition *source_receive(struct record_source *source,
+                                          rd_kafka_message_t *message);
+
+/** Gives out a partition's due records, in order: one that is not due holds up those behind it. */
+void source_deliver(struct record_source *source, struct assigned_partition *partition,
+                    struct source_delivery *delivery);
+
+/** The same for all partitions; costs nothing while none is due. */
+void source_deliver_due(struct record_source *source, struct source_delivery *delivery);
 
 /** Destroys the records held of a partition. */
 void source_drop_held(struct record_source *source, struct assigned_partition *partition);

@@ -3,28 +3,19 @@
 #include <criterion/criterion.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "tests/support/redis_server.h"
 
-enum { SCRIPT_BYTES_MAX = 65536, ARGUMENTS_MAX = 48, HEAD = 18 };
+#define SCRIPT_PATH TESTS_DATA_DIR "/../../store/commit.lua"
 
-static const char *const keys[] = {"scene:{s}",         "scene:{s}:elements",
-                                   "scene:{s}:tombstones", "scene:{s}:batches",
-                                   "scene:{s}:batches.old", "scene:{s}:pending"};
-
-/** The head of a commit of a new scene: one element, no record, one position. */
-static const char *const head[HEAD] = {
-    "0", "",  "1", "token", "1",     "1700000000000", "1",      "0",       "0",
-    "0", "0", "1", "0",     "10000", "256",           "524288", "3600000", "",
-};
-static const char *const sections[] = {"a", "value", "at:t/0", "5 1700000000000"};
+enum { SCRIPT_BYTES_MAX = 65536, ARGUMENTS_MAX = 48, KEYS = 6, HEAD = 18, COMMAND_HEAD = 3 };
 
 static const char *read_script(void)
 {
     static char script[SCRIPT_BYTES_MAX];
-    FILE *const file = fopen(SCENESYNC_COMMIT_LUA, "r");
-    cr_assert_not_null(file, "%s", SCENESYNC_COMMIT_LUA);
+    FILE *const file = fopen(SCRIPT_PATH, "r");
+    cr_assert_not_null(file, "%s", SCRIPT_PATH);
     const size_t size = fread(script, 1, sizeof(script) - 1, file);
     cr_assert(size > 0 && size < sizeof(script) - 1);
     script[size] = '\0';
@@ -32,19 +23,176 @@ static const char *read_script(void)
     return script;
 }
 
-/** Runs the script; arguments end with NULL. Returns the reply, owned. */
-static redisReply *run_script(struct redis_server *server, const char *key_count,
-                              const char *const *arguments)
+/** A call, as a list of texts that a test may change before it is made. */
+struct call {
+    const char *texts[ARGUMENTS_MAX];
+    size_t count;
+};
+
+static void add_texts(struct call *call, const char *const *texts, size_t count)
 {
-    const char *command[ARGUMENTS_MAX] = {"EVAL", read_script(), key_count};
-    size_t count = 3;
-    for (int i = 0; i < atoi_of(key_count); i++) {
-        command[count++] = keys[i];
+    cr_assert_lt(call->count + count, ARGUMENTS_MAX);
+    memcpy(call->texts + call->count, texts, count * sizeof(*texts));
+    call->count += count;
+}
+
+/** A commit of a new scene: one element, one settled record, one position. */
+static struct call make_call(void)
+{
+    static const char *const keys[KEYS] = {
+        "scene:{s}",         "scene:{s}:elements",    "scene:{s}:tombstones",
+        "scene:{s}:batches", "scene:{s}:batches.old", "scene:{s}:pending"};
+    static const char *const head[HEAD] = {
+        "0", "",  "1", "token", "1", "1700000000000", "1",      "0",       "0",
+        "1", "0", "1", "0",     "5", "256",           "524288", "3600000", "",
+    };
+    static const char *const sections[] = {"a",     "value", "batch",  "1 t/0 5\nresult",
+                                           "batch", "1",     "at:t/0", "5 1700000000000"};
+    const char *const command[COMMAND_HEAD] = {"EVAL", read_script(), "6"};
+    struct call call = {0};
+    add_texts(&call, command, COMMAND_HEAD);
+    add_texts(&call, keys, KEYS);
+    add_texts(&call, head, HEAD);
+    add_texts(&call, sections, sizeof(sections) / sizeof(*sections));
+    return call;
+}
+
+/** ARGV[number], as the script counts it. */
+static const char **argument(struct call *call, size_t number)
+{
+    return &call->texts[COMMAND_HEAD + KEYS + number - 1];
+}
+
+static redisReply *run(struct redis_server *server, const struct call *call)
+{
+    return redis_server_query(server, call->texts);
+}
+
+static void expect_refusal(struct redis_server *server, const struct call *call, const char *text)
+{
+    redisReply *reply = run(server, call);
+    cr_assert_eq(reply->type, REDIS_REPLY_ERROR, "not refused: %s", text);
+    cr_assert_eq(strncmp(reply->str, "SCENESYNC ", 10), 0, "%s", reply->str);
+    cr_assert_not_null(strstr(reply->str, text), "%s, expected %s", reply->str, text);
+    freeReplyObject(reply);
+    reply = redis_server_query(server, (const char *const[]){"DBSIZE", NULL});
+    cr_assert_eq(reply->integer, 0, "%s: something was written", text);
+    freeReplyObject(reply);
+}
+
+Test(commit_script, does_what_it_is_told)
+{
+    struct redis_server *const server = redis_server_start();
+    const struct call call = make_call();
+    redisReply *reply = run(server, &call);
+    cr_assert_eq(reply->type, REDIS_REPLY_ARRAY, "%s", reply->str);
+    cr_assert_eq(reply->elements, 1);
+    cr_assert_eq(reply->element[0]->integer, 1);
+    freeReplyObject(reply);
+    reply = redis_server_query(server, (const char *const[]){"HMGET", "scene:{s}", "version",
+                                                             "commit", "element_count",
+                                                             "updated_at", "at:t/0", NULL});
+    const char *const expected[] = {"1", "token", "1", "1700000000000", "5 1700000000000"};
+    for (size_t i = 0; i < reply->elements; i++) {
+        cr_assert_str_eq(reply->element[i]->str, expected[i]);
     }
-    for (; *arguments != NULL; arguments++) {
-        cr_assert_lt(count + 1, ARGUMENTS_MAX);
-        command[count++] = *arguments;
+    freeReplyObject(reply);
+    redis_server_stop(server);
+}
+
+Test(commit_script, tells_what_is_there_where_the_check_fails)
+{
+    struct redis_server *const server = redis_server_start();
+    const struct call call = make_call();
+    freeReplyObject(run(server, &call));
+    redisReply *const reply = run(server, &call);
+    cr_assert_eq(reply->type, REDIS_REPLY_ARRAY, "%s", reply->str);
+    cr_assert_eq(reply->elements, 3);
+    cr_assert_eq(reply->element[0]->integer, 0);
+    cr_assert_str_eq(reply->element[1]->str, "1");
+    cr_assert_str_eq(reply->element[2]->str, "token");
+    freeReplyObject(reply);
+    redis_server_stop(server);
+}
+
+Test(commit_script, refuses_wrong_arguments_before_it_writes)
+{
+    static const struct {
+        size_t number;
+        const char *value;
+        const char *text;
+    } cases[] = {
+        {5, "x", "argument 5 must be an integer"},
+        {6, "1.5", "argument 6 must be an integer"},
+        {7, "", "argument 7 must be an integer"},
+        {7, "2", "the counts make"},
+        {7, "-1", "the counts make"},
+        {8, "1", "the counts make"},
+        {9, "1", "the counts make"},
+        {10, "0", "the counts make"},
+        {11, "1", "the counts make"},
+        {12, "2", "the counts make"},
+        {12, "99999999999999999999", "the counts make"},
+        {13, "soon", "argument 13 must be an integer"},
+        {14, "many", "argument 14 must be an integer"},
+        {15, "1e3", "argument 15 must be an integer"},
+        {16, " 1", "argument 16 must be an integer"},
+        {17, "0", "argument 17 must be a time to live"},
+        {17, "99999999999999999999", "argument 17 must be a time to live"},
+        {24, "first", "argument 24 must be an attempt"},
+        {1, "", "without the check must not change elements"},
+    };
+    struct redis_server *const server = redis_server_start();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct call call = make_call();
+        *argument(&call, cases[i].number) = cases[i].value;
+        expect_refusal(server, &call, cases[i].text);
     }
-    command[count] = NULL;
-    return redis_server_query(server, command);
+    redis_server_stop(server);
+}
+
+Test(commit_script, refuses_a_record_time_that_is_none)
+{
+    struct redis_server *const server = redis_server_start();
+    struct call call = make_call();
+    *argument(&call, 7) = "0"; /* the element pair becomes an index addition */
+    *argument(&call, 8) = "1";
+    expect_refusal(server, &call, "argument 19 must be a record time");
+    redis_server_stop(server);
+}
+
+Test(commit_script, refuses_other_numbers_of_keys_and_arguments)
+{
+    struct redis_server *const server = redis_server_start();
+    struct call call = make_call();
+    call.texts[2] = "5";
+    expect_refusal(server, &call, "6 keys and at least 18 arguments");
+    call = make_call();
+    *argument(&call, 18) = NULL;
+    expect_refusal(server, &call, "6 keys and at least 18 arguments");
+    call = make_call();
+    call.texts[call.count - 1] = NULL;
+    expect_refusal(server, &call, "the counts make 26 arguments; got 25");
+    redis_server_stop(server);
+}
+
+/* An error half-way would leave the writes before it: whichever key is of a wrong type, nothing may
+ * have been written. */
+Test(commit_script, finds_every_wrong_type_before_it_writes)
+{
+    struct redis_server *const server = redis_server_start();
+    for (size_t i = 0; i < KEYS; i++) {
+        struct call call = make_call();
+        REDIS_RUN(server, "FLUSHALL");
+        REDIS_RUN(server, "SET", call.texts[COMMAND_HEAD + i], "a string");
+        redisReply *reply = run(server, &call);
+        cr_assert_eq(reply->type, REDIS_REPLY_ERROR, "%s", call.texts[COMMAND_HEAD + i]);
+        cr_assert_eq(strncmp(reply->str, "WRONGTYPE ", 10), 0, "%s", reply->str);
+        freeReplyObject(reply);
+        reply = redis_server_query(server, (const char *const[]){"DBSIZE", NULL});
+        cr_assert_eq(reply->integer, 1, "%s: half of the commit was written",
+                     call.texts[COMMAND_HEAD + i]);
+        freeReplyObject(reply);
+    }
+    redis_server_stop(server);
 }

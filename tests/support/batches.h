@@ -23,10 +23,24 @@
 /* Not even well-formed: an extension type. */
 #define MALFORMED "'hex:d40001'"
 
-#define BATCH(operations) BATCH_BY("last_write_wins", operations)
-#define BATCH_BY(strategy, operations)                                                             \
+/* A JSON array of one to nine operations, or of "" for none. */
+#define OPERATIONS(...) "[" JOIN(__VA_ARGS__) "]"
+#define JOIN(...) JOIN_PICK(__VA_ARGS__, J9, J8, J7, J6, J5, J4, J3, J2, J1, 0)(__VA_ARGS__)
+#define JOIN_PICK(a, b, c, d, e, f, g, h, i, join, ...) join
+#define J1(a) a
+#define J2(a, ...) a "," J1(__VA_ARGS__)
+#define J3(a, ...) a "," J2(__VA_ARGS__)
+#define J4(a, ...) a "," J3(__VA_ARGS__)
+#define J5(a, ...) a "," J4(__VA_ARGS__)
+#define J6(a, ...) a "," J5(__VA_ARGS__)
+#define J7(a, ...) a "," J6(__VA_ARGS__)
+#define J8(a, ...) a "," J7(__VA_ARGS__)
+#define J9(a, ...) a "," J8(__VA_ARGS__)
+
+#define BATCH(...) BATCH_BY("last_write_wins", __VA_ARGS__)
+#define BATCH_BY(strategy, ...)                                                                    \
     "{'session_id':'s','batch_id':'b','client_id':'c','strategy':'" strategy                       \
-    "','operations':[" operations "]}"
+    "','operations':" OPERATIONS(__VA_ARGS__) "}"
 
 enum { TEST_NOW_MS = 1000000, TEST_RETRY_DELAY_MS = 100 };
 

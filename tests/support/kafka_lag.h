@@ -2,7 +2,7 @@
  * Whether a consumer group has dealt with all that its topics hold.
  *
  * Lifetime: kafka_lag_create() .. kafka_lag_destroy(). It never joins the group. Threading: one
- * thread. A broker that does not answer ends the running test.
+ * thread.
  */
 #ifndef SCENESYNC_TESTS_SUPPORT_KAFKA_LAG_H
 #define SCENESYNC_TESTS_SUPPORT_KAFKA_LAG_H
@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 struct kafka_lag;
+
+enum { KAFKA_LAG_UNKNOWN = -1 };
 
 /** Returns owned. */
 struct kafka_lag *kafka_lag_create(const char *bootstrap, const char *group);
@@ -20,7 +22,8 @@ void kafka_lag_add_topic(struct kafka_lag *lag, const char *topic, int partition
 
 /**
  * Records whose offsets the group has not committed. Offsets are read before the ends: 0 says that
- * there was an instant at which everything was committed, with what it led to.
+ * there was an instant at which everything was committed, with what it led to. KAFKA_LAG_UNKNOWN
+ * where the broker does not answer.
  */
 int64_t kafka_lag_records(struct kafka_lag *lag);
 

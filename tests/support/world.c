@@ -65,6 +65,7 @@ static void set_defaults(struct world *world)
     world_set(world, "kafka.topic.metadata.refresh.interval.ms=1000");
     world_set(world, "kafka.reconnect.backoff.max.ms=500");
     world_set(world, "http.listen=off");
+    world_set(world, "retry.max_retries=%u", (unsigned)world->tier_count);
 }
 
 struct world *world_create_with(int partition_count, uint32_t tier_count,

@@ -30,7 +30,8 @@ enum { WORLD_WAIT_MS = 60000 };
 
 struct world;
 
-/** Topics with `partition_count` partitions, retry tiers 1 to `tier_count`; no worker yet. */
+/** Topics with `partition_count` partitions, retry tiers 1 to `tier_count`, which is what
+ * retry.max_retries is set to; no worker yet. */
 struct world *world_create(int partition_count, uint32_t tier_count);
 /** The same with a Redis server that is given more arguments, NULL-terminated. */
 struct world *world_create_with(int partition_count, uint32_t tier_count,

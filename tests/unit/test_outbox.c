@@ -157,7 +157,7 @@ Test(outbox, failed_batch_says_so_in_the_header)
 
 Test(outbox, pending_operations_are_requeued_to_the_same_partition_number)
 {
-    deliver(BATCH(ADD("a", 1, 100) "," UPDATE("late", 2, 100)));
+    deliver(BATCH(ADD("a", 1, 100), UPDATE("late", 2, 100)));
     struct letter *letters[4];
     cr_assert_eq(post(letters), 2);
     cr_assert_eq(letters[0]->kind, LETTER_REQUEUE);
@@ -205,7 +205,7 @@ Test(outbox, operations_that_ran_out_of_retries_are_dead_lettered)
     original_headers = headers;
     original_header_count = 2;
     context.retries_max = 1;
-    deliver(BATCH(UPDATE("late", 2, 100) "," ADD("a", 1, 100) "," REMOVE("late", 3)));
+    deliver(BATCH(UPDATE("late", 2, 100), ADD("a", 1, 100), REMOVE("late", 3)));
     deliver_retry(1);
     struct letter *letters[4];
     cr_assert_eq(post(letters), 2);
@@ -284,8 +284,8 @@ Test(outbox, stale_delivery_gets_nothing)
 Test(outbox, result_keeps_to_its_limit)
 {
     settings.limits.result_bytes_max = 600;
-    deliver(BATCH(UPDATE("old", 1, 1) "," UPDATE("old", 2, 2) "," UPDATE("old", 3, 3) "," UPDATE(
-        "old", 4, 4)));
+    deliver(
+        BATCH(UPDATE("old", 1, 1), UPDATE("old", 2, 2), UPDATE("old", 3, 3), UPDATE("old", 4, 4)));
     struct letter *letters[4];
     cr_assert_eq(post(letters), 1);
     cr_assert_leq(letters[0]->outgoing.value.size, 600);
@@ -422,10 +422,10 @@ Test(outbox, says_when_memory_runs_out)
     original_header_count = 1;
     deliver("{'session_id':'s','operations':5}");
     expect_memory_errors();
-    deliver(BATCH(UPDATE("late", 2, 100) "," UPDATE("old", 1, 1)));
+    deliver(BATCH(UPDATE("late", 2, 100), UPDATE("old", 1, 1)));
     expect_memory_errors();
     context.retries_max = 0;
-    deliver(BATCH(UPDATE("nobody", 2, 100) "," UPDATE("old", 1, 1)));
+    deliver(BATCH(UPDATE("nobody", 2, 100), UPDATE("old", 1, 1)));
     expect_memory_errors();
 }
 

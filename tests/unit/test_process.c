@@ -98,12 +98,9 @@ Test(process, test_process_single_add)
 Test(process, test_process_mixed_operations)
 {
     scene_with(scene, "old", 3, 500, "{'id':'old','kind':{'type':'T'},'n':1}");
-    struct batch batch =
-        batch_of(BATCH(ADD("a", 1, 100) "," UPDATE("a", 2, 101) "," INTERACTION(102) "," UPDATE(
-            "old", 3, 499) "," ADD("old", 4, 500) "," REMOVE("a",
-                                                             103) "," UPDATE("later", 5,
-                                                                             104) "," MALFORMED
-                                                                                  "," INVALID));
+    struct batch batch = batch_of(BATCH(ADD("a", 1, 100), UPDATE("a", 2, 101), INTERACTION(102),
+                                        UPDATE("old", 3, 499), ADD("old", 4, 500), REMOVE("a", 103),
+                                        UPDATE("later", 5, 104), MALFORMED, INVALID));
     struct sync_result result = process(&batch);
     cr_assert_eq(result.synced_count, 5);
     cr_assert_eq(result.failed_count, 3);
@@ -168,16 +165,16 @@ Test(process, version_rises_once_per_attempt_that_changed_something)
         const char *batch;
         uint64_t version;
     } steps[] = {
-        {BATCH(ADD("a", 1, 100) "," ADD("b", 2, 100)), 6},
+        {BATCH(ADD("a", 1, 100), ADD("b", 2, 100)), 6},
         {BATCH(UPDATE("a", 3, 99)), 6}, /* stale */
-        {BATCH(INTERACTION(1) "," INVALID), 6},
+        {BATCH(INTERACTION(1), INVALID), 6},
         {BATCH(UPDATE("nobody", 3, 99)), 6}, /* pending */
-        {BATCH(UPDATE("a", 3, 99) "," UPDATE("b", 3, 100)), 7},
+        {BATCH(UPDATE("a", 3, 99), UPDATE("b", 3, 100)), 7},
         {BATCH(REMOVE("a", 200)), 8},
         {BATCH(REMOVE("a", 200)), 8}, /* removed then, too */
         {BATCH(REMOVE("a", 150)), 8},
         {BATCH(REMOVE("a", 201)), 9}, /* the tombstone rises */
-        {BATCH(ADD("a", 1, 300) "," REMOVE("a", 301)), 10},
+        {BATCH(ADD("a", 1, 300), REMOVE("a", 301)), 10},
     };
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         struct batch batch = batch_of(steps[i].batch);
@@ -189,8 +186,9 @@ Test(process, version_rises_once_per_attempt_that_changed_something)
 
 Test(process, clamped_operations_are_counted)
 {
-    struct batch batch = batch_of(BATCH(ADD("a", 1, 1000001) "," ADD(
-        "b", 1, 1000000) "," INTERACTION(2000000) "," UPDATE("nobody", 1, 3000000) "," MALFORMED));
+    struct batch batch =
+        batch_of(BATCH(ADD("a", 1, 1000001), ADD("b", 1, 1000000), INTERACTION(2000000),
+                       UPDATE("nobody", 1, 3000000), MALFORMED));
     cr_assert_eq(process(&batch).clamped_count, 3);
     cr_assert_eq(scene_get(scene, "a")->timestamp_ms, TEST_NOW_MS);
 }
@@ -199,7 +197,7 @@ Test(process, clamped_operations_are_counted)
 
 Test(process, test_retry_on_transient_failure)
 {
-    struct batch first = batch_of(BATCH(ADD("a", 1, 100) "," UPDATE("b", 2, 100)));
+    struct batch first = batch_of(BATCH(ADD("a", 1, 100), UPDATE("b", 2, 100)));
     struct sync_result result = process(&first);
     cr_assert_eq(result.pending_count, 1);
     cr_assert_not(result.final);
@@ -235,9 +233,9 @@ Test(process, test_no_retry_on_permanent_failure)
     struct limits limits = limits_default();
     limits.elements_max = 1;
     context.limits = &limits;
-    struct batch batch = batch_of(BATCH_BY(
-        "local_wins", UPDATE("a", 2, 499) "," ADD("a", 2, 600) "," UPDATE_ON(
-                          1, "a", 2, 600) "," REMOVE("r", 100) "," ADD("b", 1, 600) "," INVALID));
+    struct batch batch =
+        batch_of(BATCH_BY("local_wins", UPDATE("a", 2, 499), ADD("a", 2, 600),
+                          UPDATE_ON(1, "a", 2, 600), REMOVE("r", 100), ADD("b", 1, 600), INVALID));
     static const enum error_code codes[] = {
         ERROR_STALE_TIMESTAMP, ERROR_ELEMENT_ALREADY_EXISTS, ERROR_CONCURRENT_MODIFICATION,
         ERROR_ELEMENT_REMOVED, ERROR_TOO_MANY_ELEMENTS,      ERROR_INVALID_OPERATION};
@@ -253,7 +251,7 @@ Test(process, test_no_retry_on_permanent_failure)
 
 Test(process, retries_end_after_the_last_one)
 {
-    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100) "," REMOVE("b", 200)));
+    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100), REMOVE("b", 200)));
     struct sync_result result = process(&batch);
     for (uint32_t attempt = 2; attempt <= 4; attempt++) {
         cr_assert_eq(result.pending_count, 2, "before attempt %u", attempt);
@@ -277,7 +275,7 @@ Test(process, without_retries_every_failure_is_final)
 {
     context.retries_max = 0;
     scene_with_tombstone(scene, "r", 3, 50);
-    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100) "," UPDATE("r", 1, 100)));
+    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100), UPDATE("r", 1, 100)));
     struct sync_result result = process(&batch);
     cr_assert(result.final);
     cr_assert_eq(result.failures[0].code, ERROR_ELEMENT_NOT_FOUND);
@@ -289,9 +287,9 @@ Test(process, without_retries_every_failure_is_final)
 Test(process, entries_of_all_attempts_stand_in_order)
 {
     scene_with(scene, "x", 3, 500, "{'id':'x','kind':{'type':'T'},'n':1}");
-    struct batch batch = batch_of(
-        BATCH(UPDATE("late", 1, 100) "," UPDATE("x", 2, 10) "," UPDATE("never", 3, 100) "," ADD(
-            "x", 4, 600) "," INVALID "," UPDATE("late", 5, 40) "," UPDATE("never", 6, 100)));
+    struct batch batch =
+        batch_of(BATCH(UPDATE("late", 1, 100), UPDATE("x", 2, 10), UPDATE("never", 3, 100),
+                       ADD("x", 4, 600), INVALID, UPDATE("late", 5, 40), UPDATE("never", 6, 100)));
     struct sync_result result = process(&batch);
     cr_assert_eq(result.pending_count, 4);
     cr_assert_eq(result.conflict_count, 6);
@@ -318,7 +316,7 @@ Test(process, entries_of_all_attempts_stand_in_order)
 
 Test(process, clamping_is_not_counted_again_on_a_retry)
 {
-    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 2000000) "," ADD("b", 1, 2000000)));
+    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 2000000), ADD("b", 1, 2000000)));
     struct sync_result result = process(&batch);
     cr_assert_eq(result.clamped_count, 2);
     struct batch other = batch_of(BATCH(ADD("a", 1, 100)));
@@ -344,7 +342,7 @@ Test(process, retry_tells_the_place_of_the_first_delivery)
 
 Test(process, bodies_that_a_requeue_left_out_make_the_result_truncated)
 {
-    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100) "," MALFORMED "," INVALID));
+    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100), MALFORMED, INVALID));
     struct sync_result result = process(&batch);
     batch = batch_requeued(&result, &batch);
     batch.retry->failures[1].body = (struct body){.kind = BODY_ABSENT};
@@ -358,7 +356,7 @@ Test(process, bodies_that_a_requeue_left_out_make_the_result_truncated)
 
 Test(process, batch_that_was_not_tried_changes_nothing)
 {
-    struct batch batch = batch_of(BATCH(ADD("a", 1, 2000000) "," INTERACTION(1) "," INVALID));
+    struct batch batch = batch_of(BATCH(ADD("a", 1, 2000000), INTERACTION(1), INVALID));
     struct error cause;
     error_set(&cause, ERROR_CONCURRENT_MODIFICATION, "concurrent modification: by a test");
     context.not_tried = &cause;
@@ -381,7 +379,7 @@ Test(process, batch_that_was_not_tried_changes_nothing)
 
 Test(process, requeue_that_does_not_fit_fails_for_good)
 {
-    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100) "," INVALID "," REMOVE("b", 100)));
+    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100), INVALID, REMOVE("b", 100)));
     struct sync_result result = process(&batch);
     process_fail_pending(&result);
     expect_sound(&result, 3);
@@ -397,7 +395,7 @@ Test(process, requeue_that_does_not_fit_fails_for_good)
 Test(process, equal_input_gives_equal_bytes)
 {
     static const char json[] =
-        BATCH(ADD("a", 1, 100) "," UPDATE("a", 2, 50) "," UPDATE("b", 3, 5) "," MALFORMED);
+        BATCH(ADD("a", 1, 100), UPDATE("a", 2, 50), UPDATE("b", 3, 5), MALFORMED);
     struct batch batch = batch_of(json);
     struct sync_result result = process(&batch);
     struct span first = result_bytes(&result);
@@ -409,8 +407,8 @@ Test(process, equal_input_gives_equal_bytes)
 
 Test(process, says_when_memory_runs_out)
 {
-    struct batch batch = batch_of(BATCH(
-        ADD("a", 1, 100) "," UPDATE("a", 2, 50) "," UPDATE("nobody", 1, 1) "," REMOVE("a", 200)));
+    struct batch batch = batch_of(
+        BATCH(ADD("a", 1, 100), UPDATE("a", 2, 50), UPDATE("nobody", 1, 1), REMOVE("a", 200)));
     size_t failures = 0;
     bool has_memory = false;
     for (size_t bytes_max = 0; !has_memory; bytes_max += 16) {

@@ -208,16 +208,19 @@ static void model_begin(struct model *model)
 
 /* The same operations as bytes. */
 
+static const char *const element_ids[ELEMENTS] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+static const char *const field_names[FIELDS] = {"f0", "f1", "f2"};
+
 static void pack_field(struct buffer *out, const struct model_operation *operation)
 {
-    pack_str(out, span_make(&"f0f1f2"[2 * operation->field], 2));
+    pack_text(out, field_names[operation->field]);
     pack_int(out, operation->value);
 }
 
 static void pack_id(struct buffer *out, int element)
 {
     pack_text(out, "id");
-    pack_str(out, span_make(&"abcdefgh"[element], 1));
+    pack_text(out, element_ids[element]);
 }
 
 static void pack_operation(struct buffer *out, const struct model_operation *operation)
@@ -325,13 +328,11 @@ static void expect_outcome(const struct sync_result *result, uint32_t index, uin
 
 static void expect_scene(const struct world *world)
 {
-    static const char *const ids[ELEMENTS] = {"a", "b", "c", "d", "e", "f", "g", "h"};
-    static const char *const names[FIELDS] = {"f0", "f1", "f2"};
     uint64_t present_count = 0;
     cr_assert_eq(world->scene->version, world->model.version);
     for (int i = 0; i < ELEMENTS; i++) {
         const struct model_element *expected = &world->model.elements[i];
-        const struct element *element = scene_find(world->scene, span_of_text(ids[i]));
+        const struct element *element = scene_find(world->scene, span_of_text(element_ids[i]));
         present_count += expected->is_present ? 1 : 0;
         if (element == NULL || !expected->is_known) {
             cr_assert(!expected->is_known);
@@ -342,10 +343,10 @@ static void expect_scene(const struct world *world)
         cr_assert_eq(element->timestamp_ms, expected->timestamp_ms);
         cr_assert_eq(element->version, expected->version);
         for (int field = 0; expected->is_present && field < FIELDS; field++) {
-            uint64_t number = element_number(element, names[field]);
+            uint64_t number = element_number(element, field_names[field]);
             cr_assert_eq(number, (uint64_t)(int64_t)expected->fields[field],
-                         "element %s, %s: the writes were not applied in order", ids[i],
-                         names[field]);
+                         "element %s, %s: the writes were not applied in order", element_ids[i],
+                         field_names[field]);
         }
     }
     cr_assert_eq(world->scene->element_count, present_count);

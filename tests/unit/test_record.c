@@ -84,8 +84,8 @@ static void expect_same_result(const struct sync_result *result, const struct ba
 }
 
 #define MIXED                                                                                      \
-    BATCH(ADD("a", 1, 100) "," UPDATE("old", 2, 499) "," ADD("old", 3, 500) "," UPDATE(            \
-        "late", 4, 100) "," MALFORMED "," INVALID "," INTERACTION(2000000) "," REMOVE("late", 99))
+    BATCH(ADD("a", 1, 100), UPDATE("old", 2, 499), ADD("old", 3, 500), UPDATE("late", 4, 100),     \
+          MALFORMED, INVALID, INTERACTION(2000000), REMOVE("late", 99))
 
 Test(record, gives_back_all_that_it_took)
 {
@@ -144,10 +144,10 @@ Test(record, refilled_result_is_the_first_one)
     static const char *const batches[] = {
         BATCH(""),
         BATCH(ADD("a", 1, 100)),
-        BATCH(ADD("old", 1, 600) "," UPDATE("old", 2, 1) "," REMOVE("old", 700)),
+        BATCH(ADD("old", 1, 600), UPDATE("old", 2, 1), REMOVE("old", 700)),
         BATCH(UPDATE("nobody", 1, 1)),
-        BATCH(MALFORMED "," INVALID "," MALFORMED),
-        BATCH_BY("remote_wins", UPDATE("old", 1, 1) "," UPDATE_ON(1, "old", 2, 600)),
+        BATCH(MALFORMED, INVALID, MALFORMED),
+        BATCH_BY("remote_wins", UPDATE("old", 1, 1), UPDATE_ON(1, "old", 2, 600)),
         BATCH_BY("local_wins", ADD("old", 1, 600)),
         "{'session_id':'s','operations':[" UPDATE("nobody", 1, 9000000) "]}",
         MIXED,
@@ -201,7 +201,7 @@ Test(record, refilled_result_for_a_resend_is_the_latest)
 
 Test(record, body_that_cannot_be_found_is_left_out_and_said)
 {
-    struct batch batch = batch_of(BATCH(INVALID "," UPDATE("nobody", 1, 1)));
+    struct batch batch = batch_of(BATCH(INVALID, UPDATE("nobody", 1, 1)));
     struct sync_result result = batch_process(scene, &batch, &context);
     struct batch_record original = record_of(&result, &batch);
     struct batch_record record = decode(encode(&original));
@@ -319,7 +319,7 @@ Test(record, refuses_what_is_no_record)
 /* A requeue is made from the pending failures: they must be those that are listed. */
 Test(record, refuses_pending_operations_that_do_not_agree)
 {
-    struct batch batch = batch_of(BATCH(UPDATE("x", 1, 1) "," UPDATE("y", 1, 1)));
+    struct batch batch = batch_of(BATCH(UPDATE("x", 1, 1), UPDATE("y", 1, 1)));
     struct sync_result result = batch_process(scene, &batch, &context);
     struct batch_record record = record_of(&result, &batch);
     static const uint32_t others[] = {0, 2, 3};

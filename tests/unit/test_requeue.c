@@ -38,11 +38,29 @@ static struct span requeue_up_to(const struct sync_result *result, const struct 
 /* The requeue. */
 
 #define SETTLED_AND_PENDING                                                                        \
-    BATCH(UPDATE("late", 1, 100) "," UPDATE("old", 2, 499) "," ADD(                                \
-        "old", 3, 500) "," MALFORMED "," UPDATE("late", 4, 2000000))
+    BATCH(UPDATE("late", 1, 100), UPDATE("old", 2, 499), ADD("old", 3, 500), MALFORMED,            \
+          UPDATE("late", 4, 2000000))
 
-#define LOCAL(version, timestamp)                                                                  \
-    "'local':{'version':" #version ",'timestamp':" #timestamp ",'removed':false}"
+/* Its requeue, by the protocol's tables. */
+#define OLD_LOCAL "'local':{'version':3,'timestamp':500,'removed':false}"
+#define NO_LOCAL "'local':{'version':0,'timestamp':0,'removed':false}"
+#define REQUEUE_SO_FAR                                                                             \
+    "'attempt':2,'not_before':1000100,'arrival':1000000,"                                          \
+    "'source':{'topic':'scene.ops','partition':3,'offset':7},'total':5,'indexes':[0,4],"           \
+    "'synced_count':1,'clamped_count':1,'duration_ms':5,'attempt_versions':[6]"
+#define REQUEUE_CONFLICTS                                                                          \
+    "{'index':0,'reason':'ElementNotFound','resolution':'keep_local','resolved':false," NO_LOCAL   \
+    "},{'index':1,'reason':{'StaleTimestamp':{'local':500,'remote':499}},"                         \
+    "'resolution':'keep_local','resolved':true," OLD_LOCAL                                         \
+    "},{'index':2,'reason':'ElementAlreadyExists','resolution':'keep_remote','resolved':"          \
+    "true," OLD_LOCAL "},{'index':4,'reason':'ElementNotFound','resolution':'keep_local',"         \
+    "'resolved':false," NO_LOCAL "}"
+#define REQUEUE_FAILURES                                                                           \
+    "{'index':1,'code':'stale_timestamp','error':'stale','retryable':false,"                       \
+    "'operation':" UPDATE(                                                                         \
+        "old", 2,                                                                                  \
+        499) "},{'index':3,'code':'invalid_operation','error':'broken','retryable':false,"         \
+             "'operation':null}"
 
 Test(requeue, carries_what_is_pending_and_all_that_happened)
 {
@@ -50,42 +68,14 @@ Test(requeue, carries_what_is_pending_and_all_that_happened)
     struct sync_result result = batch_process(scene, &batch, &context);
     result.failures[1].message = span_of_text("stale");
     result.failures[2].message = span_of_text("broken");
-    struct span expected = message_of(
+    static const char expected[] =
         "{'v':1,'session_id':'s','batch_id':'b','client_id':'c','strategy':'last_write_wins',"
-        "'operations':[" UPDATE("late", 1, 100) "," UPDATE(
-            "late", 4,
-            2000000) "],"
-                     "'retry':{'attempt':2,'not_before':1000100,'arrival':1000000,"
-                     "'source':{'topic':'scene.ops','partition':3,'offset':7},'total':5,'indexes':["
-                     "0,4],"
-                     "'synced_count':1,'clamped_count':1,'duration_ms':5,'attempt_versions':[6],"
-                     "'conflicts':["
-                     "{'index':0,'reason':'ElementNotFound','resolution':'keep_local','resolved':"
-                     "false," LOCAL(
-                         0,
-                         0) "},"
-                            "{'index':1,'reason':{'StaleTimestamp':{'local':500,'remote':499}},"
-                            "'resolution':'keep_local','resolved':true," LOCAL(
-                                3,
-                                500) "},"
-                                     "{'index':2,'reason':'ElementAlreadyExists',"
-                                     "'resolution':'keep_remote','resolved':true," LOCAL(
-                                         3,
-                                         500) "},"
-                                              "{'index':4,'reason':'ElementNotFound',"
-                                              "'resolution':'keep_local','resolved':false," LOCAL(
-                                                  0, 0) "}],"
-                                                        "'failed_operations':["
-                                                        "{'index':1,'code':'stale_timestamp','"
-                                                        "error':'stale','retryable':false,"
-                                                        "'operation':" UPDATE(
-                                                            "old", 2,
-                                                            499) "},"
-                                                                 "{'index':3,'code':'invalid_"
-                                                                 "operation','error':'broken','"
-                                                                 "retryable':false,"
-                                                                 "'operation':null}]}}");
-    cr_assert(span_equal(batch_requeue(&result, &batch), expected));
+        "'operations':" OPERATIONS(
+            UPDATE("late", 1, 100),
+            UPDATE("late", 4, 2000000)) ",'retry':{" REQUEUE_SO_FAR
+                                        ",'conflicts':[" REQUEUE_CONFLICTS
+                                        "],'failed_operations':[" REQUEUE_FAILURES "]}}";
+    cr_assert(span_equal(batch_requeue(&result, &batch), message_of(expected)));
 }
 
 Test(requeue, names_the_batch_that_had_no_name)
@@ -216,9 +206,9 @@ Test(dead_operations, are_those_that_ran_out_of_retries)
 {
     context.retries_max = 0;
     scene_with_tombstone(scene, "gone", 3, 500);
-    struct batch batch = batch_of(
-        BATCH(UPDATE("old", 1, 499) "," UPDATE("nobody", 2, 2000000) "," INVALID "," REMOVE(
-            "gone", 1) "," UPDATE("gone", 3, 600) "," REMOVE("nobody", 4) "," ADD("a", 5, 6)));
+    struct batch batch = batch_of(BATCH(UPDATE("old", 1, 499), UPDATE("nobody", 2, 2000000),
+                                        INVALID, REMOVE("gone", 1), UPDATE("gone", 3, 600),
+                                        REMOVE("nobody", 4), ADD("a", 5, 6)));
     struct sync_result result = batch_process(scene, &batch, &context);
     struct dead_operations dead;
     struct span message = dead_letter(&result, &batch, &dead);
@@ -228,18 +218,16 @@ Test(dead_operations, are_those_that_ran_out_of_retries)
     cr_assert_eq(dead.indexes[1], 4);
     cr_assert_eq(dead.indexes[2], 5);
     cr_assert(span_equal(dead.message, failure_at(&result, 1)->message));
-    cr_assert(
-        span_equal(message, message_of("{'v':1,'session_id':'s','batch_id':'b:dlq',"
-                                       "'client_id':'c','strategy':'last_write_wins',"
-                                       "'operations':[" UPDATE("nobody", 2, 2000000) "," UPDATE(
-                                           "gone", 3, 600) "," REMOVE("nobody", 4) "]}")),
-        "timestamps are untouched");
+    static const char expected[] =
+        "{'v':1,'session_id':'s','batch_id':'b:dlq','client_id':'c','strategy':'last_write_wins',"
+        "'operations':" OPERATIONS(UPDATE("nobody", 2, 2000000), UPDATE("gone", 3, 600),
+                                   REMOVE("nobody", 4)) "}";
+    cr_assert(span_equal(message, message_of(expected)), "timestamps are untouched");
 }
 
 Test(dead_operations, are_none_while_there_are_retries_left)
 {
-    struct batch batch =
-        batch_of(BATCH(UPDATE("nobody", 1, 1) "," INVALID "," UPDATE("old", 2, 1)));
+    struct batch batch = batch_of(BATCH(UPDATE("nobody", 1, 1), INVALID, UPDATE("old", 2, 1)));
     struct sync_result result = batch_process(scene, &batch, &context);
     struct dead_operations dead;
     cr_assert_eq(dead_letter(&result, &batch, &dead).size, 0);
@@ -275,7 +263,7 @@ Test(dead_operations, of_the_last_attempt_leave_out_what_was_settled_before)
 Test(dead_operations, can_be_produced_to_the_ops_topic_again)
 {
     context.retries_max = 0;
-    struct batch batch = batch_of(BATCH(UPDATE("late", 8, 100) "," UPDATE("old", 9, 1)));
+    struct batch batch = batch_of(BATCH(UPDATE("late", 8, 100), UPDATE("old", 9, 1)));
     struct sync_result result = batch_process(scene, &batch, &context);
     struct dead_operations dead;
     struct span message = dead_letter(&result, &batch, &dead);
@@ -294,7 +282,7 @@ Test(dead_operations, of_many_lost_races_ran_out_of_retries)
     error_set(&cause, ERROR_CONCURRENT_MODIFICATION, "concurrent modification: by a test");
     context.not_tried = &cause;
     context.retries_max = 0;
-    struct batch batch = batch_of(BATCH(ADD("a", 1, 1) "," INVALID));
+    struct batch batch = batch_of(BATCH(ADD("a", 1, 1), INVALID));
     struct sync_result result = batch_process(scene, &batch, &context);
     struct dead_operations dead;
     (void)dead_letter(&result, &batch, &dead);
@@ -307,7 +295,7 @@ Test(dead_operations, are_not_those_that_lost_a_conflict)
 {
     context.retries_max = 0;
     struct batch batch =
-        batch_of(BATCH_BY("local_wins", UPDATE_ON(1, "old", 1, 600) "," ADD("old", 1, 600)));
+        batch_of(BATCH_BY("local_wins", UPDATE_ON(1, "old", 1, 600), ADD("old", 1, 600)));
     struct sync_result result = batch_process(scene, &batch, &context);
     cr_assert_eq(failure_at(&result, 0)->code, ERROR_CONCURRENT_MODIFICATION);
     struct dead_operations dead;
@@ -320,7 +308,7 @@ Test(dead_operations, are_all_that_the_store_refused)
     struct error cause;
     error_set(&cause, ERROR_STORE_ERROR, "WRONGTYPE, said the store");
     context.not_tried = &cause;
-    struct batch batch = batch_of(BATCH(ADD("a", 1, 1) "," INTERACTION(1) "," UPDATE("b", 1, 1)));
+    struct batch batch = batch_of(BATCH(ADD("a", 1, 1), INTERACTION(1), UPDATE("b", 1, 1)));
     struct sync_result result = batch_process(scene, &batch, &context);
     struct dead_operations dead;
     (void)dead_letter(&result, &batch, &dead);
