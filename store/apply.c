@@ -182,6 +182,17 @@ static bool fail_keep_local(const struct element *element, const struct operatio
     return false;
 }
 
+/* What the store has under this id is no element, so nothing may be decided on it. */
+static bool fail_unreadable(const struct element *element, const struct apply_context *context,
+                            struct outcome *out)
+{
+    outcome_fail(out, ERROR_STORE_ERROR);
+    return outcome_say(out, context,
+                       "element '%.*s' in the store is not [version, timestamp, element]; repair "
+                       "or delete it",
+                       SPAN_ARGS(element->id));
+}
+
 static uint64_t clamp_timestamp(const struct operation *operation,
                                 const struct apply_context *context, struct outcome *out)
 {
@@ -238,6 +249,10 @@ bool apply_operation(struct scene *scene, const struct operation *operation,
     }
     struct element *element = scene_find(scene, operation->id);
     assert(element != NULL && element->is_loaded);
+    if (element->is_unreadable) {
+        return fail_unreadable(element, context, out) ||
+               error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a message");
+    }
     struct conflict_case row = row_of(scene, element, operation, timestamp_ms, context->is_retry);
     out->reason = conflict_detect(&row);
     enum conflict_decision decision = conflict_resolve(&row, out->reason, context->strategy);

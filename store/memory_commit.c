@@ -72,15 +72,16 @@ static void set_meta_number(struct run *run, const char *field, uint64_t number)
 /** The meta's field of a position, "at:<topic>/<partition>", in the arena; absent: no memory. */
 static struct span position_field(struct span name, struct arena *arena)
 {
-    uint8_t *text = arena_alloc(arena, name.size + 3);
+    static const char prefix[] = {'a', 't', ':'};
+    uint8_t *text = arena_alloc(arena, sizeof prefix + name.size);
     if (text == NULL) {
         return (struct span){0};
     }
-    memcpy(text, "at:", 3);
+    memcpy(text, prefix, sizeof prefix);
     if (name.size > 0) {
-        memcpy(text + 3, name.data, name.size);
+        memcpy(text + sizeof prefix, name.data, name.size);
     }
-    return span_make(text, name.size + 3);
+    return span_make(text, sizeof prefix + name.size);
 }
 
 /* Loads. */

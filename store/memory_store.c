@@ -76,7 +76,8 @@ static struct memory_scene *provide_scene(struct memory_store *store, struct spa
     }
     if (store->scene_count == store->scene_capacity) {
         size_t capacity = store->scene_capacity > 0 ? store->scene_capacity * 2 : 8;
-        struct memory_scene **scenes = realloc(store->scenes, capacity * sizeof *scenes);
+        struct memory_scene **scenes =
+            realloc(store->scenes, capacity * sizeof(struct memory_scene *));
         if (scenes == NULL) {
             return NULL;
         }

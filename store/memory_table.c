@@ -90,7 +90,7 @@ static bool reserve(struct memory_table *table)
         return true;
     }
     size_t capacity = table->capacity > 0 ? table->capacity * 2 : CAPACITY_MIN;
-    struct memory_item **items = realloc(table->items, capacity * sizeof *items);
+    struct memory_item **items = realloc(table->items, capacity * sizeof(struct memory_item *));
     if (items == NULL) {
         return false;
     }

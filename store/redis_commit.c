@@ -114,8 +114,8 @@ static void encode_elements(const struct scene_commit *commit, struct buffer *ou
 /** The records section has the settled ones before the pending ones, in all of its three parts. */
 static void encode_records(const struct scene_commit *commit, struct buffer *out)
 {
-    enum { PAIRS, FIELDS, ATTEMPTS, PARTS };
-    for (size_t step = 0; step < 2 * PARTS; step++) {
+    enum { PAIRS, FIELDS, ATTEMPTS, STEPS = 6 };
+    for (size_t step = 0; step < STEPS; step++) {
         bool pending = step % 2 != 0;
         for (size_t i = 0; i < commit->record_count; i++) {
             const struct record_write *record = &commit->records[i];

@@ -75,8 +75,10 @@ const char *redis_error_describe(struct span reply, char out[REDIS_ERROR_TEXT_BY
     const struct error_entry *entry = find_entry(reply);
     size_t size = reply.size < REPLY_BYTES_SHOWN ? reply.size : REPLY_BYTES_SHOWN;
     for (size_t i = 0; i < size; i++) {
-        bool is_printable = reply.data[i] >= ' ' && reply.data[i] < 0x7f;
-        out[i] = is_printable ? (char)reply.data[i] : '?';
+        out[i] = '?';
+        if (reply.data[i] >= ' ' && reply.data[i] < 0x7f) {
+            out[i] = (char)reply.data[i];
+        }
     }
     (void)snprintf(out + size, REDIS_ERROR_TEXT_BYTES_MAX - size, ": %s",
                    entry != NULL ? entry->cure : "look at Redis's log");

@@ -18,6 +18,7 @@ void redis_queue_deinit(struct redis_queue *queue)
 
 bool redis_queue_reserve(struct redis_queue *queue)
 {
+    assert(queue->count <= queue->capacity);
     if (queue->count < queue->capacity) {
         return true;
     }

@@ -149,6 +149,7 @@ void scene_forget(struct scene *scene, bool keep_first_look)
             element->has_first_look = false;
         }
         element->is_loaded = false;
+        element->is_unreadable = false;
         element->is_dirty = false;
         element->batch_serial = 0;
         element->was_raced = false;
@@ -263,6 +264,15 @@ bool scene_load_element(struct scene *scene, struct element *element, struct spa
         (element->first_presence != presence || element->first_version != decoded.version ||
          element->first_timestamp_ms != decoded.timestamp_ms);
     return true;
+}
+
+void scene_mark_unreadable(struct element *element)
+{
+    element->presence = ELEMENT_UNKNOWN;
+    element->version = 0;
+    element->timestamp_ms = 0;
+    element->is_loaded = true;
+    element->is_unreadable = true;
 }
 
 struct store_position *scene_position(struct scene *scene, struct span name)

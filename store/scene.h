@@ -26,6 +26,7 @@ struct element {
     enum element_presence presence;
     bool is_loaded;        /* false: the id is noted, the store has not been asked yet */
     bool is_requested;     /* part of a load under way */
+    bool is_unreadable;    /* what the store has is no element: operations on it fail */
     uint64_t version;      /* scene version of the attempt that last changed it */
     uint64_t timestamp_ms; /* of the last write, or of the removal */
     uint8_t *document;     /* PRESENT: the complete element as MessagePack */
@@ -98,6 +99,9 @@ struct element *scene_note(struct scene *scene, struct span id);
 __attribute__((warn_unused_result)) bool scene_load_element(struct scene *scene,
                                                             struct element *element,
                                                             struct span value, struct error *error);
+
+/** Notes that scene_load_element() could not read what the store has. */
+void scene_mark_unreadable(struct element *element);
 
 /** The position noted for "<topic>/<partition>", made (unknown) where new; NULL: out of memory. */
 struct store_position *scene_position(struct scene *scene, struct span name);

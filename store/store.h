@@ -34,9 +34,9 @@ struct store_token {
 
 /** Where a partition of a topic stands in a scene: `at:<topic>/<partition>`. */
 struct store_position {
-    struct span name; /* "<topic>/<partition>" */
-    bool is_read; /* the scene's note (scene.h) that it was asked for */
-    bool known;   /* the store has it */
+    struct span name;     /* "<topic>/<partition>" */
+    bool is_read;         /* the scene's note (scene.h) that it was asked for */
+    bool known;           /* the store has it */
     int64_t offset;       /* of the last record applied to the scene */
     int64_t timestamp_ms; /* the highest record timestamp up to it */
 };

@@ -146,6 +146,7 @@ static struct record_header *dead_headers(struct outbox *outbox, struct letter *
         return NULL;
     }
     struct record_header *headers = begin_headers(outbox, letter, original, original_count);
+    letter->original_header_count = original_count;
     char origin[300];
     int length = snprintf(origin, sizeof(origin), "%.*s/%" PRId32 "/%" PRId64,
                           SPAN_ARGS(delivery->source.topic), delivery->source.partition,
@@ -261,31 +262,54 @@ bool outbox_post(struct outbox *outbox, struct delivery *delivery, struct error 
     return true;
 }
 
-enum outbox_shrinking outbox_shrink(struct outbox *outbox, struct letter *letter)
+static enum outbox_shrinking shrink_result(struct outbox *outbox, struct letter *letter)
 {
     struct outgoing *outgoing = &letter->outgoing;
-    /* A dead letter can always go without its value, however small: its headers may be what is
-     * large. */
-    size_t bytes_min = letter->kind == LETTER_DEAD ? 1 : RESULT_BYTES_MIN;
-    if (letter->kind == LETTER_REQUEUE || outgoing->value.size < bytes_min) {
+    if (outgoing->value.size < RESULT_BYTES_MIN) {
         return OUTBOX_CANNOT_SHRINK;
     }
-    if (letter->kind == LETTER_RESULT) {
-        struct span smaller =
-            encode_result(outbox, &letter->delivery->result, outgoing->value.size / 2);
-        bool is_smaller = smaller.size < outgoing->value.size;
-        if (span_is_absent(smaller)) {
-            return OUTBOX_NO_MEMORY;
-        }
-        outgoing->value = smaller;
-        return is_smaller ? OUTBOX_SHRUNK : OUTBOX_CANNOT_SHRINK;
-    }
-    struct record_header *headers =
-        begin_headers(outbox, letter, outgoing->headers, outgoing->header_count);
-    if (headers == NULL) {
+    struct span smaller =
+        encode_result(outbox, &letter->delivery->result, outgoing->value.size / 2);
+    if (span_is_absent(smaller)) {
         return OUTBOX_NO_MEMORY;
     }
-    add_header(letter, headers, "scenesync-truncated", flag_text(true));
-    outgoing->value = span_make("", 0);
+    bool is_smaller = smaller.size < outgoing->value.size;
+    outgoing->value = smaller;
+    return is_smaller ? OUTBOX_SHRUNK : OUTBOX_CANNOT_SHRINK;
+}
+
+/* First goes the value, then what the record had for headers: ours say where it stands in full. */
+static enum outbox_shrinking shrink_dead(struct outbox *outbox, struct letter *letter)
+{
+    struct outgoing *outgoing = &letter->outgoing;
+    if (outgoing->value.size > 0) {
+        struct record_header *headers =
+            begin_headers(outbox, letter, outgoing->headers, outgoing->header_count);
+        if (headers == NULL) {
+            return OUTBOX_NO_MEMORY;
+        }
+        add_header(letter, headers, "scenesync-truncated", flag_text(true));
+        outgoing->value = span_make("", 0);
+        return OUTBOX_SHRUNK;
+    }
+    if (letter->original_header_count == 0) {
+        return OUTBOX_CANNOT_SHRINK;
+    }
+    outgoing->headers += letter->original_header_count;
+    outgoing->header_count -= letter->original_header_count;
+    letter->original_header_count = 0;
     return OUTBOX_SHRUNK;
+}
+
+enum outbox_shrinking outbox_shrink(struct outbox *outbox, struct letter *letter)
+{
+    switch (letter->kind) {
+    case LETTER_RESULT:
+        return shrink_result(outbox, letter);
+    case LETTER_DEAD:
+        return shrink_dead(outbox, letter);
+    case LETTER_REQUEUE:
+        break;
+    }
+    return OUTBOX_CANNOT_SHRINK;
 }

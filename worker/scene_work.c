@@ -213,15 +213,25 @@ static void work_failed(struct scene_work *work, const struct error *reason,
     work_degrade(work, records_may_work ? WORK_FAIL : WORK_UNRECORDED, reason, context);
 }
 
-/* Takes the elements, in the order they were asked for. A value that is none of ours fails the
- * scene like a key of the wrong type. */
-static bool take_elements(struct scene_work *work, struct error *error)
+/* Takes the elements, in the order they were asked for. What is no element fails the operations on
+ * it alone. */
+static bool take_elements(struct scene_work *work, const struct work_context *context,
+                          struct error *error)
 {
     for (size_t i = 0; i < work->load.element_count; i++) {
-        if (!scene_load_element(work->scene, work->load_elements[i], work->load.element_values[i],
-                                error)) {
+        if (scene_load_element(work->scene, work->load_elements[i], work->load.element_values[i],
+                               error)) {
+            continue;
+        }
+        if (error->code == ERROR_OUT_OF_MEMORY) {
             return false;
         }
+        struct log_line line;
+        log_begin(&line, context->log, LOG_ERROR, "stored element unreadable");
+        log_span(&line, "session", work->scene->session_id);
+        log_text(&line, "error", error->message);
+        log_end(&line);
+        scene_mark_unreadable(work->load_elements[i]);
     }
     return true;
 }
@@ -277,7 +287,7 @@ static bool take_load(struct scene_work *work, const struct work_context *contex
         return true;
     }
     struct error cause = work->load.error;
-    bool is_good = work->load.status == STORE_DONE && take_elements(work, &cause) &&
+    bool is_good = work->load.status == STORE_DONE && take_elements(work, context, &cause) &&
                    take_records(work, context->arena, &cause);
     if (!is_good && cause.code == ERROR_OUT_OF_MEMORY) {
         *error = cause;

@@ -11,7 +11,8 @@ enum {
     POLLS_MAX = 100000,     /* messages looked at by one source_poll() */
     SERVICE_POLLS_MAX = 64, /* by one source_service() */
     CLOSE_WAIT_MS = 6000,
-    CLOSE_POLL_MS = 20
+    CLOSE_POLL_MS = 20,
+    CLOSE_BATCH_MAX = 64
 };
 
 /* ---- Topics ---- */

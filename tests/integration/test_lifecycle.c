@@ -3,7 +3,9 @@
  */
 #include <criterion/criterion.h>
 #include <hiredis/hiredis.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -153,31 +155,45 @@ Test(lifecycle, two_workers_race_for_one_scene_and_lose_nothing)
     cr_assert_eq(world_records(world, TOPIC_DEAD).count, 0);
 }
 
-/* Another program writes to the scene all the time: a new commit token, thousands a second. */
-static void contend(redisContext *redis, uint64_t duration_ms)
+/* Another program that writes to the scene all the time: a new commit token, thousands a second. */
+struct contender {
+    const char *socket_path;
+    atomic_bool must_end;
+    pthread_t thread;
+};
+
+static void *contend(void *context)
 {
-    const uint64_t end_ms = monotonic_ms() + duration_ms;
-    for (int i = 0; monotonic_ms() < end_ms; i++) {
-        const char *arguments[] = {"HSET", "scene:{s1}", "commit", text_of_format("other-%d", i)};
+    struct contender *const contender = context;
+    redisContext *const redis = redisConnectUnix(contender->socket_path);
+    bool is_fine = redis != NULL && redis->err == 0;
+    for (int i = 0; is_fine && !atomic_load(&contender->must_end); i++) {
+        char token[24];
+        (void)snprintf(token, sizeof(token), "other-%d", i);
+        const char *arguments[] = {"HSET", "scene:{s1}", "commit", token};
         redisReply *const reply = redisCommandArgv(redis, 4, arguments, NULL);
-        cr_assert_not_null(reply);
+        is_fine = reply != NULL;
         freeReplyObject(reply);
     }
+    redisFree(redis);
+    return NULL;
 }
 
 Test(lifecycle, contended_scene_is_given_up_and_retried_later)
 {
     world = world_create(1, 1);
     world_set(world, "store.max_commit_attempts=2");
-    world_set(world, "retry.initial_delay_ms=4000");
+    world_set(world, "retry.initial_delay_ms=3000");
     world_start_worker(world);
     world_send(world, 0, sent_batch("s1", "b0", op_add("a", 0, 1000)));
     (void)world_await_results(world, "b0", 1);
-    redisContext *const redis = redisConnectUnix(redis_server_socket_path(world_redis(world)));
-    cr_assert(redis != NULL && redis->err == 0);
+    struct contender contender = {.socket_path = redis_server_socket_path(world_redis(world))};
+    cr_assert_eq(pthread_create(&contender.thread, NULL, contend, &contender), 0);
+    sleep_ms(100);
     world_send(world, 0, sent_batch("s1", "b1", op_move("a", 1, 2000)));
-    contend(redis, 2000);
-    redisFree(redis);
+    (void)world_await_results(world, "b1", 1);
+    atomic_store(&contender.must_end, true);
+    (void)pthread_join(contender.thread, NULL);
     world_settle(world);
 
     const struct result_list results = world_results(world, "b1");

@@ -446,6 +446,22 @@ Test(outbox_shrink, dead_letter_loses_its_value_and_says_so)
     expect_header(letters[0], "trace", "42");
     cr_assert_eq(letters[0]->outgoing.value.size, 0);
     cr_assert_not(span_is_absent(letters[0]->outgoing.value), "empty, not absent");
+}
+
+Test(outbox_shrink, dead_letter_loses_the_records_headers_last)
+{
+    static const struct record_header headers[] = {
+        {.name = "trace", .value = {(const uint8_t *)"42", 2}}};
+    original_headers = headers;
+    original_header_count = 1;
+    deliver("{'session_id':'s','operations':5}");
+    struct letter *letters[4];
+    (void)post(letters);
+    cr_assert_eq(outbox_shrink(&outbox, letters[0]), OUTBOX_SHRUNK);
+    cr_assert_eq(outbox_shrink(&outbox, letters[0]), OUTBOX_SHRUNK);
+    expect_dead(letters[0], "wrong_type");
+    expect_header(letters[0], "scenesync-truncated", "1");
+    cr_assert_str_neq(letters[0]->outgoing.headers[0].name, "trace");
     cr_assert_eq(outbox_shrink(&outbox, letters[0]), OUTBOX_CANNOT_SHRINK);
 }
 
