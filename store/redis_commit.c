@@ -111,26 +111,38 @@ static void encode_elements(const struct scene_commit *commit, struct buffer *ou
     }
 }
 
-/** The records section has the settled ones before the pending ones, in all of its three parts. */
+enum record_part { RECORD_PAIR, RECORD_FIELD, RECORD_ATTEMPT };
+
+/** One part of the records section, of the settled or of the pending ones. */
+static void encode_record_part(const struct scene_commit *commit, enum record_part part,
+                               bool pending, struct buffer *out)
+{
+    for (size_t i = 0; i < commit->record_count; i++) {
+        const struct record_write *record = &commit->records[i];
+        if (record->pending != pending) {
+            continue;
+        }
+        switch (part) {
+        case RECORD_PAIR:
+            redis_command_add(out, record->field);
+            redis_command_add(out, record->value);
+            break;
+        case RECORD_FIELD:
+            redis_command_add(out, record->field);
+            break;
+        case RECORD_ATTEMPT:
+            redis_command_add_uint(out, record->attempt);
+            break;
+        }
+    }
+}
+
 static void encode_records(const struct scene_commit *commit, struct buffer *out)
 {
-    enum { PAIRS, FIELDS, ATTEMPTS, STEPS = 6 };
-    for (size_t step = 0; step < STEPS; step++) {
-        bool pending = step % 2 != 0;
-        for (size_t i = 0; i < commit->record_count; i++) {
-            const struct record_write *record = &commit->records[i];
-            if (record->pending != pending) {
-                continue;
-            }
-            if (step / 2 == ATTEMPTS) {
-                redis_command_add_uint(out, record->attempt);
-                continue;
-            }
-            redis_command_add(out, record->field);
-            if (step / 2 == PAIRS) {
-                redis_command_add(out, record->value);
-            }
-        }
+    static const enum record_part parts[] = {RECORD_PAIR, RECORD_FIELD, RECORD_ATTEMPT};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        encode_record_part(commit, parts[i], false, out);
+        encode_record_part(commit, parts[i], true, out);
     }
 }
 

@@ -39,6 +39,22 @@ static const char *event_of(enum verdict verdict)
     return "batch refused";
 }
 
+/* Interactions change nothing; the log is where they can be seen (protocol.md section 4). */
+static void log_interactions(struct log *log, const struct delivery *delivery)
+{
+    struct log_line line;
+    for (uint32_t i = 0; i < delivery->batch.operation_count; i++) {
+        const struct operation *operation = &delivery->batch.operations[i];
+        if (operation->kind == OPERATION_INTERACTION) {
+            log_begin(&line, log, LOG_DEBUG, "interaction");
+            log_place(&line, delivery);
+            log_uint(&line, "index", operation->index);
+            log_uint(&line, "timestamp", operation->timestamp_ms);
+            log_end(&line);
+        }
+    }
+}
+
 void cycle_log_delivery(struct log *log, const struct delivery *delivery)
 {
     const struct sync_result *result = &delivery->result;
@@ -55,6 +71,9 @@ void cycle_log_delivery(struct log *log, const struct delivery *delivery)
         log_uint(&line, "version", result->scene_version);
     }
     log_end(&line);
+    if (delivery->verdict == VERDICT_NEW && log_is_enabled(log, LOG_DEBUG)) {
+        log_interactions(log, delivery);
+    }
 }
 
 static struct span header_of(const struct letter *letter, const char *name)

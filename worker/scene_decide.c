@@ -144,6 +144,8 @@ static bool remember(struct scene_work *work, const struct delivery *delivery,
     if (context->scratch->failed || span_is_absent(value)) {
         return out_of_memory(error);
     }
+    known->value_before = known->value;
+    known->record_before = known->record;
     known->value = value;
     known->record = record;
     known->is_uncommitted = true;

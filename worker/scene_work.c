@@ -188,6 +188,19 @@ bool scene_work_step(struct scene_work *work, const struct work_context *context
     return true;
 }
 
+/* Takes back what a commit that failed was to make known. */
+static void forget_uncommitted(struct scene_work *work)
+{
+    for (size_t i = 0; i < work->known_count; i++) {
+        struct known_record *known = &work->known[i];
+        if (known->is_uncommitted) {
+            known->value = known->value_before;
+            known->record = known->record_before;
+            known->is_uncommitted = false;
+        }
+    }
+}
+
 /* Goes to the next, humbler way of dealing with what is left. */
 static void work_degrade(struct scene_work *work, enum work_mode mode, const struct error *reason,
                          const struct work_context *context)
@@ -203,7 +216,11 @@ static void work_degrade(struct scene_work *work, enum work_mode mode, const str
     work->reason = *reason;
     work->reason.code = mode == WORK_GIVE_UP ? ERROR_CONCURRENT_MODIFICATION : ERROR_STORE_ERROR;
     scene_forget(work->scene, false);
-    work->state = mode == WORK_UNRECORDED ? WORK_DECIDE : WORK_READ;
+    work->state = WORK_READ;
+    if (mode == WORK_UNRECORDED) {
+        forget_uncommitted(work); /* there will be no read to do so */
+        work->state = WORK_DECIDE;
+    }
 }
 
 static void work_failed(struct scene_work *work, const struct error *reason,

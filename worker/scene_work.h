@@ -36,6 +36,8 @@ struct known_record {
     struct span value;          /* encoded; absent: nothing is recorded */
     struct batch_record record; /* decoded, where there is a value */
     bool is_uncommitted;        /* made by the commit being built */
+    struct span value_before;   /* then: what stood here before */
+    struct batch_record record_before;
 };
 
 /** What all scenes of a cycle share. */

@@ -28,7 +28,8 @@ struct record {
     bool log_append_time; /* the topic stamped it */
     struct span key;      /* absent where the record has none */
     struct span value;    /* never absent; empty for a tombstone record */
-    uint64_t received_monotonic_ms, received_wall_ms;
+    uint64_t received_monotonic_ms; /* or when it became due, if that was later */
+    uint64_t received_wall_ms;
     uint64_t assignment; /* under which it was delivered */
     void *message;       /* the source's */
 };

@@ -203,8 +203,11 @@ void source_deliver(struct record_source *source, struct assigned_partition *par
     const struct held_record *held = assignment_held(partition);
     for (; held != NULL && held->due_ms <= now_ms && !source_delivery_is_complete(delivery);
          held = assignment_held(partition)) {
-        delivery->records[delivery->count] = held->record;
-        delivery->count++;
+        struct record *record = &delivery->records[delivery->count++];
+        *record = held->record;
+        if (record->received_monotonic_ms < held->due_ms) {
+            record->received_monotonic_ms = held->due_ms; /* waiting to be due is nobody's work */
+        }
         delivery->bytes += held->record.value.size;
         assignment_drop_held(&source->assignment, partition);
     }
