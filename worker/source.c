@@ -8,6 +8,7 @@
 
 enum {
     COMMITTED_TEXT_BYTES_MAX = 1 << 20,
+    PATTERN_BYTES_MAX = 4 * SETTINGS_TOPIC_BYTES_MAX,
     POLLS_MAX = 100000,     /* messages looked at by one source_poll() */
     SERVICE_POLLS_MAX = 64, /* by one source_service() */
     CLOSE_WAIT_MS = 6000,
@@ -43,7 +44,7 @@ int32_t source_tier(const struct settings *settings, const char *topic)
 static rd_kafka_resp_err_t subscribe(struct record_source *source)
 {
     struct buffer pattern;
-    buffer_init(&pattern, 4 * SETTINGS_TOPIC_BYTES_MAX);
+    buffer_init(&pattern, PATTERN_BYTES_MAX);
     buffer_append_format(&pattern, "^");
     for (const char *c = source->settings->topic_retry_prefix; *c != '\0'; c++) {
         buffer_append_format(&pattern, *c == '.' ? "\\%c" : "%c", *c);

@@ -1,5 +1,6 @@
 /*
- * One effect, equal results, nothing swallowed (protocol.md section 8), whatever is delivered twice.
+ * One effect, equal results, nothing swallowed (protocol.md section 8), whatever is delivered
+ * twice.
  */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -33,10 +34,9 @@ static void expect_equal(const struct result_list *results, size_t a, size_t b)
 Test(dedupe, same_batch_twice_has_one_effect_and_equal_results)
 {
     world = world_create(1, 3);
-    const struct span batch =
-        sent_batch_by("ann", "remote_wins", "s1", "b1",
-                      text_of_format("%s,%s,{'op':'remove'}", op_add("a", 1, 1000),
-                                     op_add("a", 2, 500)));
+    const struct span batch = sent_batch_by(
+        "ann", "remote_wins", "s1", "b1",
+        text_of_format("%s,%s,{'op':'remove'}", op_add("a", 1, 1000), op_add("a", 2, 500)));
     world_send(world, 0, batch);
     world_send(world, 0, batch);
     world_send(world, 0, sent_batch("s1", "b1", op_add("b", 1, 1000)));
@@ -145,10 +145,10 @@ static size_t stored_records(void)
 static void send_moves(int from, int to)
 {
     for (int i = from; i < to; i++) {
-        world_send(world, 0,
-                   sent_batch_by("ann", "remote_wins", "s1", text_of_format("b%d", i),
-                                 ops(op_move("a", i, 1000), op_add(text_of_format("e%d", i), i,
-                                                                   1000))));
+        world_send(
+            world, 0,
+            sent_batch_by("ann", "remote_wins", "s1", text_of_format("b%d", i),
+                          ops(op_move("a", i, 1000), op_add(text_of_format("e%d", i), i, 1000))));
     }
 }
 

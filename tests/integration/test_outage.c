@@ -131,8 +131,8 @@ static void send_by_new_producer(int32_t partition, int batch_count)
 {
     const char *lines = "";
     for (int i = 0; i < batch_count; i++) {
-        lines = text_of_format("%s{\"session_id\":\"s%d\",\"operations\":[]}\n", lines,
-                               (int)partition);
+        lines =
+            text_of_format("%s{\"session_id\":\"s%d\",\"operations\":[]}\n", lines, (int)partition);
     }
     const struct command command = {
         .arguments = {"produce"},

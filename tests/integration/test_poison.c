@@ -23,9 +23,8 @@ static struct span padded_batch(size_t bytes)
     cr_assert_not_null(padding);
     memset(padding, 'x', bytes);
     padding[bytes] = '\0';
-    const struct span message =
-        message_of_format("{'session_id':'s1','batch_id':'large','operations':[],'pad':'%s'}",
-                          padding);
+    const struct span message = message_of_format(
+        "{'session_id':'s1','batch_id':'large','operations':[],'pad':'%s'}", padding);
     free(padding);
     return message;
 }
@@ -62,8 +61,9 @@ static void fill(struct poison *list)
          message_of("{'session_id':'s1','batch_id':'merge','strategy':'merge','operations':[]}"),
          "s1", "merge"},
         {"too_many_operations",
-         sent_batch("s1", "many", text_of_format("%s,%s,%s", op_add("a", 1, 1), op_add("b", 1, 1),
-                                                 op_add("c", 1, 1))),
+         sent_batch(
+             "s1", "many",
+             text_of_format("%s,%s,%s", op_add("a", 1, 1), op_add("b", 1, 1), op_add("c", 1, 1))),
          "s1", "many"},
     };
     memcpy(list, all, sizeof(all));

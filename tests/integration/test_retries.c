@@ -121,8 +121,7 @@ Test(retries, exhausted_is_dead_lettered_as_a_batch_that_applies_once_when_sent_
     world_set(world, "retry.max_retries=2");
     world_set(world, "retry.initial_delay_ms=150");
     const struct span update = message_of(op_move("u", 5, 2000));
-    world_send(world, 0,
-               sent_batch("s1", "b1", ops(op_add("a", 1, 1000), op_move("u", 5, 2000))));
+    world_send(world, 0, sent_batch("s1", "b1", ops(op_add("a", 1, 1000), op_move("u", 5, 2000))));
     world_start_worker(world);
     world_settle(world);
     const struct result_list results = world_results(world, "b1");

@@ -178,7 +178,7 @@ Test(settings_cli, print_config_hides_secrets_and_reads_back)
     cr_assert_not_null(file);
     (void)fputs(printed, file);
     (void)fclose(file);
-    const struct command again = {.arguments = {"worker", "--print-config", "--config",
-                                                again_path}};
+    const struct command again = {
+        .arguments = {"worker", "--print-config", "--config", again_path}};
     cr_assert_str_eq(without_comments(print_config(&again)), without_comments(printed));
 }

@@ -196,6 +196,19 @@ Test(sink, finds_the_one_that_the_broker_refuses_for_its_size)
     free(messages);
 }
 
+Test(sink, a_batch_that_is_too_large_goes_through_one_by_one)
+{
+    kafka_broker_create_topic(broker, "scene.results", 1);
+    set("kafka.producer.linger.ms", "200");
+    kafka_broker_fail_requests(broker, PRODUCE_REQUEST, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 1);
+    create_sink();
+    struct numbered *messages = send_numbers("scene.results", 5);
+    poll_until(0);
+    check_all(messages, 5, OUTGOING_ACKNOWLEDGED);
+    check_numbers("scene.results", 5, true);
+    free(messages);
+}
+
 Test(sink, waits_for_a_topic_that_is_created_later)
 {
     set("kafka.producer.topic.metadata.propagation.max.ms", "500");
@@ -239,6 +252,23 @@ Test(sink, sends_what_the_queue_has_no_room_for_when_there_is_room)
     free(messages);
 }
 
+Test(sink, waits_quietly_where_the_queue_is_too_small_for_a_message)
+{
+    kafka_broker_create_topic(broker, "scene.results", 1);
+    set("kafka.producer.queue.buffering.max.kbytes", "1");
+    create_sink();
+    static const char value[2000] = "";
+    struct outgoing large = {
+        .topic = "scene.results", .partition = 0, .value = span_make(value, sizeof value)};
+    sink_send(sink, &large);
+    int polls = 0;
+    for (uint64_t until_ms = clock_monotonic_ms(&machine_clock) + 1000;
+         clock_monotonic_ms(&machine_clock) < until_ms; polls++) {
+        cr_assert_eq(sink_poll(sink, POLL_MS), 1);
+    }
+    cr_assert_lt(polls, 100);
+}
+
 Test(sink, loses_nothing_while_the_broker_is_away)
 {
     kafka_broker_create_topic(broker, "scene.results", 1);
@@ -256,13 +286,14 @@ Test(sink, loses_nothing_while_the_broker_is_away)
     free(messages);
 }
 
-static void survive(rd_kafka_resp_err_t error)
+/** The next `count` batches fail with `error`; everything is written nevertheless, in order. */
+static void survive(rd_kafka_resp_err_t error, size_t count)
 {
     kafka_broker_create_topic(broker, "scene.results", 1);
     create_sink();
     struct numbered *first = send_numbers("scene.results", 20);
     poll_until(0);
-    kafka_broker_fail_requests(broker, PRODUCE_REQUEST, error, 1);
+    kafka_broker_fail_requests(broker, PRODUCE_REQUEST, error, count);
     struct numbered *second = send_numbers("scene.results", 100);
     poll_until(0);
     check_all(second, 100, OUTGOING_ACKNOWLEDGED);
@@ -273,27 +304,32 @@ static void survive(rd_kafka_resp_err_t error)
 
 Test(sink, goes_on_with_a_new_producer_after_a_fatal_error)
 {
-    survive(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    survive(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 1);
+}
+
+Test(sink, goes_on_after_several_fatal_errors_in_a_row)
+{
+    survive(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 3);
 }
 
 Test(sink, survives_a_fenced_producer_epoch)
 {
-    survive(RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
+    survive(RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, 1);
 }
 
 Test(sink, survives_a_forgotten_producer_id)
 {
-    survive(RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID);
+    survive(RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, 1);
 }
 
 Test(sink, survives_an_error_that_tells_nothing)
 {
-    survive(RD_KAFKA_RESP_ERR_UNKNOWN);
+    survive(RD_KAFKA_RESP_ERR_UNKNOWN, 1);
 }
 
 Test(sink, survives_a_refused_record)
 {
-    survive(RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    survive(RD_KAFKA_RESP_ERR_INVALID_RECORD, 1);
 }
 
 Test(sink, abandons_what_is_in_flight_when_destroyed)

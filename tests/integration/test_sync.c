@@ -19,8 +19,7 @@ TestSuite(sync, .fini = end, .timeout = 120);
 Test(sync, test_client_queues_offline_then_syncs)
 {
     world = world_create(1, 3);
-    world_send(world, 0,
-               sent_batch("s1", "b1", ops(op_add("a", 1, 1000), op_add("b", 2, 1001))));
+    world_send(world, 0, sent_batch("s1", "b1", ops(op_add("a", 1, 1000), op_add("b", 2, 1001))));
     world_send(world, 0,
                sent_batch("s1", "b2",
                           ops(op_move("a", 10, 1002), "{'op':'interaction','timestamp':1003,"

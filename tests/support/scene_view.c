@@ -65,9 +65,9 @@ struct scene_view scene_view_read(struct redis_server *redis, const char *sessio
         struct element_view *const element = &scene.elements[i];
         struct error error;
         element->id = keep(arena, reply->element[2 * i]);
-        cr_assert(element_value_decode(keep(arena, reply->element[2 * i + 1]), &element->value,
-                                       &error),
-                  "%s", error.message);
+        cr_assert(
+            element_value_decode(keep(arena, reply->element[2 * i + 1]), &element->value, &error),
+            "%s", error.message);
     }
     freeReplyObject(reply);
     if (scene.count > 0) {
@@ -106,8 +106,8 @@ double scene_view_transform(const struct scene_view *scene, const char *id, cons
 
 bool scene_view_equal(const struct scene_view *a, const struct scene_view *b)
 {
-    bool equal = a->version == b->version && a->element_count == b->element_count &&
-                 a->count == b->count;
+    bool equal =
+        a->version == b->version && a->element_count == b->element_count && a->count == b->count;
     for (size_t i = 0; equal && i < a->count; i++) {
         const struct element_view *const x = &a->elements[i];
         const struct element_view *const y = &b->elements[i];

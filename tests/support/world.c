@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <hiredis/hiredis.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,14 +93,31 @@ struct world *world_create(int partition_count, uint32_t tier_count)
     return world_create_with(partition_count, tier_count, NULL);
 }
 
+/* Workers end as they would in service: only so do their sanitizers have the last word. */
+static void end_workers(struct world *world)
+{
+    for (size_t i = 0; i < world->worker_count; i++) {
+        if (worker_process_is_running(world->workers[i])) {
+            worker_process_signal(world->workers[i], SIGTERM);
+        }
+    }
+    for (size_t i = 0; i < world->worker_count; i++) {
+        struct worker_process *const worker = world->workers[i];
+        if (worker_process_is_running(worker) &&
+            worker_process_await_exit(worker, WORLD_WAIT_MS) != 0) {
+            worker_process_show_log(worker);
+            cr_expect_fail("worker %zu did not end well", i + 1);
+        }
+        worker_process_destroy(worker);
+    }
+}
+
 void world_destroy(struct world *world)
 {
     if (world == NULL) {
         return;
     }
-    for (size_t i = 0; i < world->worker_count; i++) {
-        worker_process_destroy(world->workers[i]);
-    }
+    end_workers(world);
     for (size_t i = 0; i < world->reading_count; i++) {
         kafka_records_free(world->readings[i].records, world->readings[i].count);
     }

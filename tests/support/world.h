@@ -12,11 +12,11 @@
 #define SCENESYNC_TESTS_SUPPORT_WORLD_H
 
 #include "protocol/result.h"
-#include "tests/support/sent_batch.h"
 #include "tests/support/kafka_broker.h"
 #include "tests/support/messages.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/scene_view.h"
+#include "tests/support/sent_batch.h"
 #include "tests/support/worker_process.h"
 
 #define TOPIC_OPS "scene.ops"
@@ -37,7 +37,7 @@ struct world *world_create(int partition_count, uint32_t tier_count);
 struct world *world_create_with(int partition_count, uint32_t tier_count,
                                 const char *const *redis_arguments);
 
-/** NULL is allowed. */
+/** Ends the workers by SIGTERM; one that does not exit with 0 fails the test. NULL is allowed. */
 void world_destroy(struct world *world);
 
 struct kafka_broker *world_broker(struct world *world);
