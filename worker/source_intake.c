@@ -123,7 +123,8 @@ static uint64_t due_ms(const struct record_source *source, const struct record *
     }
     uint64_t wait_ms = not_before_ms - record->received_wall_ms;
     uint64_t wait_max_ms = settings_retry_delay_ms(source->settings, record->tier);
-    return record->received_monotonic_ms + (wait_ms < wait_max_ms ? wait_ms : wait_max_ms);
+    /* Both clocks cut off fractions, each at its own instant: without the 1 it might be early. */
+    return record->received_monotonic_ms + 1 + (wait_ms < wait_max_ms ? wait_ms : wait_max_ms);
 }
 
 static struct record make_record(const struct record_source *source,

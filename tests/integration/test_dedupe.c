@@ -254,14 +254,18 @@ Test(dedupe, max_batches_zero_forgets_resends_only)
     world_send(world, 0, batch);
     world_send(world, 0, batch);
     world_send(world, 0, sent_batch("s1", "b1", op_add("b", 1, 1000)));
+    world_send(world, 0, sent_batch("s1", "b2", op_move("u", 1, 1000)));
+    world_send(world, 0, sent_batch("s1", "b3", op_add("u", 0, 500)));
     struct worker_process *const worker = world_start_worker(world);
     world_settle(world);
     const struct result_list results = world_results(world, "b1");
     cr_assert_eq(results.count, 3);
+    cr_assert(world_results(world, "b2").items[1].final, "a retry is known all the same");
+    cr_assert_eq(world_results(world, "b2").items[1].synced_count, 1);
     cr_assert_eq(results.items[1].conflict_count, 1, "the add met its own element");
     cr_assert(sync_result_is_success(&results.items[2]), "no identity is reused");
     const struct scene_view before = world_scene(world, "s1");
-    cr_assert_eq(before.version, 3);
+    cr_assert_eq(before.version, 5);
 
     restart_from_the_beginning(worker, "again");
     const struct scene_view after = world_scene(world, "s1");

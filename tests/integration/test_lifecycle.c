@@ -179,33 +179,104 @@ static void *contend(void *context)
     return NULL;
 }
 
+/* Sends moves until one lost its race, which is a matter of luck. Returns its number. */
+static int send_until_contended(void)
+{
+    enum { TRIES_MAX = 200 };
+    for (int i = 1; i < TRIES_MAX; i++) {
+        const char *const batch_id = text_of_format("b%d", i);
+        world_send(world, 0, sent_batch("s1", batch_id, op_move("a", i, 1000 + (uint64_t)i)));
+        if (!world_await_results(world, batch_id, 1).items[0].final) {
+            return i;
+        }
+    }
+    cr_assert_fail("no race was lost");
+    return 0;
+}
+
 Test(lifecycle, contended_scene_is_given_up_and_retried_later)
 {
     world = world_create(1, 1);
-    world_set(world, "store.max_commit_attempts=2");
-    world_set(world, "retry.initial_delay_ms=3000");
+    world_set(world, "store.max_commit_attempts=1");
+    world_set(world, "retry.initial_delay_ms=2000");
     world_start_worker(world);
     world_send(world, 0, sent_batch("s1", "b0", op_add("a", 0, 1000)));
     (void)world_await_results(world, "b0", 1);
     struct contender contender = {.socket_path = redis_server_socket_path(world_redis(world))};
     cr_assert_eq(pthread_create(&contender.thread, NULL, contend, &contender), 0);
-    sleep_ms(100);
-    world_send(world, 0, sent_batch("s1", "b1", op_move("a", 1, 2000)));
-    (void)world_await_results(world, "b1", 1);
+    const int number = send_until_contended();
     atomic_store(&contender.must_end, true);
     (void)pthread_join(contender.thread, NULL);
     world_settle(world);
 
-    const struct result_list results = world_results(world, "b1");
+    const struct result_list results = world_results(world, text_of_format("b%d", number));
     cr_assert_eq(results.count, 2);
     const struct sync_result *const first = &results.items[0];
     cr_assert_eq(first->pending_count, 1);
     cr_assert_eq(failure_at(first, 0)->code, ERROR_CONCURRENT_MODIFICATION);
     cr_assert(failure_at(first, 0)->retryable);
-    cr_assert_eq(first->scene_version, 1, "nothing was applied");
+    cr_assert_eq(first->scene_version, (uint64_t)number, "nothing was applied");
     cr_assert(sync_result_is_success(&results.items[1]));
     cr_assert_eq(results.items[1].attempts, 2);
     const struct scene_view scene = world_scene(world, "s1");
-    cr_assert_eq(scene_view_transform(&scene, "a", "x"), 1);
-    cr_assert_eq(scene.version, 2);
+    cr_assert_eq(scene_view_transform(&scene, "a", "x"), number);
+    cr_assert_eq(scene.version, (uint64_t)number + 1);
+}
+
+static void send_numbered(int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        for (int32_t partition = 0; partition < 2; partition++) {
+            const char *const session = text_of_format("s%d", (int)partition);
+            world_send(world, partition,
+                       sent_batch(session, text_of_format("%s-%d", session, i),
+                                  op_add(text_of_format("e%d", i), i, 1000)));
+        }
+    }
+}
+
+/* However often it was published: the same bytes, and one place in the scene's history. */
+static void expect_told_alike(const char *batch_id, uint64_t version)
+{
+    const struct result_list results = world_results(world, batch_id);
+    cr_assert_geq(results.count, 1);
+    cr_assert_eq(results.items[0].scene_version, version);
+    for (size_t i = 1; i < results.count; i++) {
+        cr_assert(span_equal(results.records[i]->value, results.records[0]->value));
+    }
+}
+
+/* A worker is stopped with commits on their way, for so long that the group gives its partitions
+ * to another; then it wakes up and believes that they are still its own. */
+Test(lifecycle, zombie_that_wakes_up_changes_nothing_twice)
+{
+    enum { FIRST = 20, SECOND = 30, THIRD = 35 };
+    world = world_create(2, 1);
+    struct worker_process *const zombie = world_start_worker(world);
+    struct worker_process *const other = world_start_worker(world);
+    world_await_assignment(world);
+    redis_server_pause(world_redis(world));
+    send_numbered(0, FIRST);
+    sleep_ms(500); /* long enough for both to have sent what they will send */
+    worker_process_signal(zombie, SIGSTOP);
+    redis_server_resume(world_redis(world));
+    const uint64_t deadline_ms = monotonic_ms() + WORLD_WAIT_MS;
+    while (worker_process_assigned(other) < 4) {
+        cr_assert_lt(monotonic_ms(), deadline_ms, "nobody took over");
+        sleep_ms(50);
+    }
+    send_numbered(FIRST, SECOND);
+    world_settle(world);
+    worker_process_signal(zombie, SIGCONT);
+    worker_process_await_log(zombie, "partitions lost", WORLD_WAIT_MS);
+    world_await_assignment(world);
+    send_numbered(SECOND, THIRD);
+    world_settle(world);
+    for (int i = 0; i < THIRD; i++) {
+        expect_told_alike(text_of_format("s0-%d", i), (uint64_t)i + 1);
+        expect_told_alike(text_of_format("s1-%d", i), (uint64_t)i + 1);
+    }
+    cr_assert_eq(world_scene(world, "s0").version, THIRD);
+    cr_assert_eq(world_scene(world, "s1").version, THIRD);
+    cr_assert_eq(world_records(world, TOPIC_DEAD).count, 0);
 }

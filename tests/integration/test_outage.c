@@ -162,3 +162,18 @@ Test(outage, broker_away_for_some_seconds_under_load)
     send_by_new_producer(0, MOVES_AFTER);
     (void)world_await_results(world, NULL, result_count + MOVES_AFTER);
 }
+
+Test(outage, worker_that_starts_before_redis_waits_for_it)
+{
+    world = world_create(PARTITIONS, 1);
+    redis_server_kill(world_redis(world));
+    send_moves(0, MOVES_AFTER);
+    struct worker_process *const worker = world_start_worker(world);
+    worker_process_await_log(worker, "partitions assigned", WORLD_WAIT_MS);
+    sleep_ms(2000);
+    cr_assert_eq(world_records(world, TOPIC_RESULTS).count, 0);
+    redis_server_launch(world_redis(world));
+    redis_server_await(world_redis(world));
+    world_settle(world);
+    expect_untouched_and_told_once(MOVES_AFTER);
+}

@@ -59,7 +59,9 @@ Test(retries, succeeds_on_the_second_attempt_and_never_early)
     const struct sync_result second = world_results(world, "b1").items[1];
     cr_assert(second.final);
     cr_assert_eq(second.attempts, 2);
-    cr_assert_geq(second.timestamp_ms, first.next_attempt_at_ms, "the retry ran early");
+    cr_assert_geq(second.timestamp_ms, first.next_attempt_at_ms, "early: %llu is before %llu",
+                  (unsigned long long)second.timestamp_ms,
+                  (unsigned long long)first.next_attempt_at_ms);
     cr_assert_eq(second.synced_count, 2);
     cr_assert_eq(second.failed_count, 1);
     cr_assert_eq(failure_at(&second, 2)->code, ERROR_INVALID_OPERATION);
@@ -219,4 +221,40 @@ Test(retries, max_retries_zero_makes_every_failure_final)
     const struct sync_result late = world_result(world, "b2");
     cr_assert_eq(failure_at(&late, 0)->code, ERROR_STALE_TIMESTAMP,
                  "the remove that found nothing left its tombstone");
+}
+
+/* Ten thousand operations that all fail for now: with their history they are too large for one
+ * message, so they fail for good, and the result leaves out what it has no room for. */
+Test(retries, requeue_beyond_the_message_limit_fails_at_once)
+{
+    enum { COUNT = 10000 };
+    struct buffer operations;
+    buffer_init(&operations, 4 << 20);
+    for (int i = 0; i < COUNT; i++) {
+        buffer_append_format(&operations,
+                             "%s{'op':'update','timestamp':1,'id':'e%d','changes':{'x':%d}}",
+                             i == 0 ? "" : ",", i, i);
+    }
+    buffer_append(&operations, "", 1);
+    const struct span batch = sent_batch("s1", "b1", (const char *)operations.data);
+    buffer_deinit(&operations);
+    world = world_create(1, 1);
+    world_send(world, 0, batch);
+    world_send(world, 0, batch);
+    world_send(world, 0, sent_batch("s1", "b2", op_add("a", 1, 1000)));
+    world_start_worker(world);
+    world_settle(world);
+    const struct result_list results = world_results(world, "b1");
+    cr_assert_eq(results.count, 2);
+    const struct sync_result *const result = &results.items[0];
+    cr_assert(result->final && result->truncated);
+    cr_assert_eq(result->failed_count, COUNT);
+    cr_assert_eq(result->conflict_count, COUNT, "counts are never left out");
+    cr_assert_eq(result->failures[0].code, ERROR_RETRY_TOO_LARGE);
+    cr_assert(result->failures[0].retryable);
+    cr_assert_leq(results.records[0]->value.size, 921600);
+    cr_assert(span_equal(results.records[0]->value, results.records[1]->value));
+    cr_assert_eq(world_records(world, TOPIC_RETRY_1).count, 0);
+    const struct sync_result next = world_result(world, "b2");
+    cr_assert(sync_result_is_success(&next));
 }

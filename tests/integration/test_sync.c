@@ -185,3 +185,64 @@ Test(sync, strategies_differ)
     }
     cr_assert_eq(world_result(world, "b").strategy, STRATEGY_LOCAL_WINS, "from the settings");
 }
+
+/* The largest batch that the limits allow, in one step; and what is one too many. */
+Test(sync, ten_thousand_elements_at_once)
+{
+    enum { COUNT = 10000 };
+    struct buffer operations;
+    buffer_init(&operations, 4 << 20);
+    for (int i = 0; i < COUNT; i++) {
+        buffer_append_format(&operations,
+                             "%s{'op':'add','timestamp':1,'element':{'id':'e%d',"
+                             "'kind':{'type':'t'}}}",
+                             i == 0 ? "" : ",", i);
+    }
+    buffer_append(&operations, "", 1);
+    world = world_create(1, 1);
+    world_send(world, 0, sent_batch("s1", "b1", (const char *)operations.data));
+    buffer_deinit(&operations);
+    world_send(world, 0, sent_batch("s1", "b2", op_add("more", 1, 1000)));
+    world_send(world, 0,
+               sent_batch("s1", "b3", ops(op_remove("e0", 1000), op_add("more", 1, 1000))));
+    world_start_worker(world);
+    world_settle(world);
+    const struct sync_result all = world_result(world, "b1");
+    cr_assert(sync_result_is_success(&all));
+    cr_assert_eq(all.synced_count, COUNT);
+    cr_assert_eq(all.scene_version, 1);
+    const struct sync_result more = world_result(world, "b2");
+    cr_assert_eq(failure_at(&more, 0)->code, ERROR_TOO_MANY_ELEMENTS);
+    const struct sync_result instead = world_result(world, "b3");
+    cr_assert(sync_result_is_success(&instead));
+    cr_assert_eq(world_scene(world, "s1").element_count, COUNT);
+}
+
+/* A client's clock in the far future must not freeze an element for everybody else. */
+Test(sync, a_clock_that_runs_ahead_freezes_nothing)
+{
+    static const uint64_t far_ms = 32503680000000; /* the year 3000 */
+    world = world_create(1, 1);
+    world_set(world, "retry.initial_delay_ms=2000");
+    world_send(world, 0,
+               sent_batch("s1", "b1", ops(op_add("a", 1, far_ms), op_move("u", 2, far_ms))));
+    world_start_worker(world);
+    const struct sync_result first = world_await_results(world, "b1", 1).items[0];
+    world_send(world, 0,
+               sent_batch("s1", "b2",
+                          ops(op_move("a", 3, first.timestamp_ms),
+                              op_add("u", 1, first.timestamp_ms - 60000))));
+    world_settle(world);
+    cr_assert_eq(first.clamped_count, 2);
+    const struct sync_result later = world_result(world, "b2");
+    cr_assert(sync_result_is_success(&later));
+    cr_assert_eq(later.conflict_count, 0);
+    const struct sync_result second = world_results(world, "b1").items[1];
+    cr_assert(sync_result_is_success(&second));
+    cr_assert_eq(second.clamped_count, 2, "counted once");
+    const struct scene_view scene = world_scene(world, "s1");
+    cr_assert_eq(scene_view_transform(&scene, "a", "x"), 3);
+    cr_assert_eq(scene_view_transform(&scene, "u", "x"), 2);
+    cr_assert_leq(scene_view_find(&scene, "u")->value.timestamp_ms, first.timestamp_ms,
+                  "a requeue carries its arrival");
+}

@@ -130,8 +130,9 @@ int64_t kafka_broker_produce(struct kafka_broker *broker, const char *topic, int
     }
     rd_kafka_resp_err_t error = rd_kafka_producev(
         broker->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-        RD_KAFKA_V_KEY(key.data, key.size), RD_KAFKA_V_VALUE(unconst(value.data), value.size),
-        RD_KAFKA_V_HEADERS(copies), RD_KAFKA_V_OPAQUE(&offset), RD_KAFKA_V_END);
+        RD_KAFKA_V_KEY(unconst(key.data), key.size),
+        RD_KAFKA_V_VALUE(unconst(value.data), value.size), RD_KAFKA_V_HEADERS(copies),
+        RD_KAFKA_V_OPAQUE(&offset), RD_KAFKA_V_END);
     cr_assert_eq(error, RD_KAFKA_RESP_ERR_NO_ERROR, "%s: %s", topic, rd_kafka_err2str(error));
     cr_assert_eq(rd_kafka_flush(broker->producer, CALL_TIMEOUT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
     return offset;

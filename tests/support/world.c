@@ -280,7 +280,8 @@ struct result_list world_results(struct world *world, const char *batch_id)
     const struct record_list records = world_records(world, TOPIC_RESULTS);
     struct result_list list = {
         .items = arena_alloc_array(&world->arena, records.count, sizeof(*list.items)),
-        .records = arena_alloc_array(&world->arena, records.count, sizeof(*list.records)),
+        .records =
+            arena_alloc_array(&world->arena, records.count, sizeof(const struct kafka_record *)),
     };
     cr_assert(list.items != NULL && list.records != NULL);
     for (size_t i = 0; i < records.count; i++) {
