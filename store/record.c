@@ -6,6 +6,8 @@
 #include <xxhash.h>
 
 #include "protocol/pack.h"
+#include "store/decimal.h"
+#include "store/record_head.h"
 
 struct record_fingerprint record_fingerprint_of(struct span operations_raw)
 {
@@ -64,49 +66,30 @@ static bool refuse(struct error *error, const char *what)
     return error_set(error, ERROR_STORE_ERROR, "the stored batch record is broken: %s", what);
 }
 
-/* A decimal number up to the terminator, which is passed over. */
-static bool head_number(const uint8_t **at, const uint8_t *end, uint8_t terminator, int64_t *out)
+/* The first line: the attempt, and the delivery that made it. */
+static bool head_decode(struct span value, struct batch_record *out, struct span *packed)
 {
-    int64_t value = 0;
-    const uint8_t *first = *at;
-    while (*at < end && **at >= '0' && **at <= '9') {
-        if (value > (INT64_MAX - 9) / 10) {
-            return false;
-        }
-        value = value * 10 + (**at - '0');
-        (*at)++;
-    }
-    if (*at == first || *at == end || **at != terminator) {
+    struct record_head head;
+    if (!record_head_decode(value, &head) || head.attempt == 0) {
         return false;
     }
-    (*at)++;
-    *out = value;
-    return true;
-}
-
-/* "<attempt> <topic>/<partition> <offset>\n"; gives where the MessagePack part begins. */
-static bool head_decode(struct span value, struct batch_record *out, const uint8_t **body)
-{
-    const uint8_t *at = value.data;
-    const uint8_t *end = value.data + value.size;
-    int64_t attempt = 0;
-    int64_t partition = 0;
-    if (!head_number(&at, end, ' ', &attempt) || attempt < 1 || attempt > UINT32_MAX) {
-        return false;
-    }
-    const uint8_t *slash = memchr(at, '/', (size_t)(end - at)); /* a topic's name has none */
+    struct span name = head.partition_name;
+    const uint8_t *slash = memchr(name.data, '/', name.size); /* a topic's name has none */
+    uint64_t partition = 0;
     if (slash == NULL) {
         return false;
     }
-    out->delivery.topic = span_make(at, (size_t)(slash - at));
-    at = slash + 1;
-    if (!head_number(&at, end, ' ', &partition) || partition > INT32_MAX ||
-        !head_number(&at, end, '\n', &out->delivery.offset)) {
+    size_t topic_bytes = (size_t)(slash - name.data);
+    if (!decimal_read(span_make(slash + 1, name.size - topic_bytes - 1), INT32_MAX, &partition)) {
         return false;
     }
-    out->attempt = (uint32_t)attempt;
-    out->delivery.partition = (int32_t)partition;
-    *body = at;
+    out->attempt = head.attempt;
+    out->delivery = (struct source){
+        .topic = span_make(name.data, topic_bytes),
+        .partition = (int32_t)partition,
+        .offset = (int64_t)head.offset,
+    };
+    *packed = head.rest;
     return true;
 }
 
@@ -157,11 +140,10 @@ bool record_decode(struct span value, struct arena *arena, struct batch_record *
                    struct error *error)
 {
     struct batch_record record = {0};
-    const uint8_t *body = NULL;
-    if (!head_decode(value, &record, &body)) {
+    struct span packed;
+    if (!head_decode(value, &record, &packed)) {
         return refuse(error, "its first line is not '<attempt> <topic>/<partition> <offset>'");
     }
-    struct span packed = span_make(body, value.size - (size_t)(body - value.data));
     struct wire_structure structure;
     if (!wire_check_structure(packed, &structure, NULL)) {
         return refuse(error, "not MessagePack");

@@ -39,16 +39,29 @@ static bool find_settled_offset(struct span settled_offsets, struct span name, u
     return false;
 }
 
-bool record_head_is_unsettled(struct span record, struct span settled_offsets)
+bool record_head_decode(struct span record, struct record_head *out)
 {
+    uint64_t attempt;
+    struct record_head head = {0};
     struct span line = take_until(&record, '\n');
-    uint64_t attempt, offset, settled_offset;
     if (span_is_absent(line) || !decimal_read(take_until(&line, ' '), UINT32_MAX, &attempt)) {
         return false;
     }
-    struct span name = take_until(&line, ' ');
-    if (name.size == 0 || !decimal_read(line, UINT64_MAX, &offset)) {
+    head.attempt = (uint32_t)attempt;
+    head.partition_name = take_until(&line, ' ');
+    head.rest = record;
+    if (head.partition_name.size == 0 || !decimal_read(line, INT64_MAX, &head.offset)) {
         return false;
     }
-    return !find_settled_offset(settled_offsets, name, &settled_offset) || offset >= settled_offset;
+    *out = head;
+    return true;
+}
+
+bool record_head_is_unsettled(struct span record, struct span settled_offsets)
+{
+    struct record_head head;
+    uint64_t settled_offset;
+    return record_head_decode(record, &head) &&
+           (!find_settled_offset(settled_offsets, head.partition_name, &settled_offset) ||
+            head.offset >= settled_offset);
 }

@@ -9,6 +9,17 @@
 
 #include "protocol/span.h"
 
+struct record_head {
+    uint32_t attempt;
+    struct span partition_name; /* "<topic>/<partition>" */
+    uint64_t offset;            /* at most INT64_MAX */
+    struct span rest;           /* what stands behind the line */
+};
+
+/** Reads the line; false for an absent record and for bytes without such a line. */
+__attribute__((warn_unused_result)) bool record_head_decode(struct span record,
+                                                            struct record_head *out);
+
 /** The attempt that a record starts with; 0 for an absent record and for other bytes. */
 uint32_t record_head_attempt(struct span record);
 
