@@ -33,6 +33,8 @@ static const struct error_entry entries[] = {
      "grant the user the commands that store/README.md lists, on redis.key_prefix and '*'"},
     {"ERR The user executing the script", REDIS_ERROR_SERVER,
      "grant the user the commands that store/README.md lists, on redis.key_prefix and '*'"},
+    {"ERR ACL failure in script:", REDIS_ERROR_SERVER, /* Redis 8 */
+     "grant the user the commands that store/README.md lists, on redis.key_prefix and '*'"},
     {"UNSUPPORTED", REDIS_ERROR_SERVER, "upgrade to Redis 7.0 or later, or to Valkey"},
     {"ERR unknown command", REDIS_ERROR_SERVER, "upgrade to Redis 7.0 or later, or to Valkey"},
     {"ERR DB index is out of range", REDIS_ERROR_SERVER, "correct the database in redis.url"},
