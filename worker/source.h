@@ -24,10 +24,10 @@ struct record {
     uint32_t tier;     /* 0: the ops topic; k: retry-k */
     int32_t partition;
     int64_t offset;
-    int64_t timestamp_ms; /* -1 where the record has none */
-    bool log_append_time; /* the topic stamped it */
-    struct span key;      /* absent where the record has none */
-    struct span value;    /* never absent; empty for a tombstone record */
+    int64_t timestamp_ms;           /* -1 where the record has none */
+    bool log_append_time;           /* the topic stamped it */
+    struct span key;                /* absent where the record has none */
+    struct span value;              /* never absent; empty for a tombstone record */
     uint64_t received_monotonic_ms; /* or when it became due, if that was later */
     uint64_t received_wall_ms;
     uint64_t assignment; /* under which it was delivered */
