@@ -112,7 +112,7 @@ static bool apply_change(struct scene *scene, struct element *element,
     case OPERATION_INTERACTION:
         break;
     }
-    assert(!"only operations on elements come here");
+    assert(false && "only operations on elements come here");
     return false;
 }
 
@@ -178,7 +178,7 @@ static bool fail_keep_local(const struct element *element, const struct operatio
     case CONFLICT_REASON_COUNT:
         break;
     }
-    assert(!"only a conflict keeps local");
+    assert(false && "only a conflict keeps local");
     return false;
 }
 
@@ -276,7 +276,7 @@ bool apply_operation(struct scene *scene, const struct operation *operation,
         has_memory = fail_not_found(scene, element, operation, timestamp_ms, context, out);
         break;
     case DECISION_MERGE:
-        assert(!"merge is refused where batches and settings are read");
+        assert(false && "merge is refused where batches and settings are read");
     }
     return has_memory || error_set(error, ERROR_OUT_OF_MEMORY, "no memory for an operation");
 }
