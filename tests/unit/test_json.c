@@ -117,9 +117,9 @@ Test(json, writes_the_shortest_decimal_that_reads_back)
 
 Test(json, writes_null_for_what_json_cannot_say)
 {
-    json_write_double(&writer, INFINITY);
+    json_write_double(&writer, (double)INFINITY);
     assert_text("null");
-    json_write_double(&writer, NAN);
+    json_write_double(&writer, (double)NAN);
     assert_text("null");
 }
 
