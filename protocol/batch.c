@@ -118,10 +118,11 @@ static bool depth_check(const struct decoding *decoding, uint32_t depth)
         inside_max +
         (decoding->context->from_retry_topic ? DEPTH_AROUND_RETRY_BODY : DEPTH_AROUND_OPERATION);
     if (depth > depth_max) {
-        return error_set(decoding->error, ERROR_TOO_DEEP,
-                         "maps and arrays are nested %" PRIu32 " deep, at most %" PRIu32
-                         " are allowed (limits.max_depth %" PRIu32 " from an operation's map on)",
-                         depth, depth_max, inside_max);
+        return error_set(
+            decoding->error, ERROR_TOO_DEEP,
+            "maps and arrays are nested %s%" PRIu32 " deep, at most %" PRIu32
+            " are allowed (limits.max_depth %" PRIu32 " from an operation's map on); nest less",
+            depth > LIMITS_DEPTH_CEILING ? "at least " : "", depth, depth_max, inside_max);
     }
     return true;
 }
@@ -180,7 +181,7 @@ static bool keys_scan(struct decoding *decoding)
         if (!key_note(decoding, &index, key.body)) {
             char quoted[ERROR_QUOTE_BYTES_MAX];
             return error_set(decoding->error, ERROR_DUPLICATE_KEY,
-                             "the batch has the key \"%s\" more than once",
+                             "the batch has the key \"%s\" more than once; write every key once",
                              error_quote(key.body, quoted));
         }
         const size_t known = fields_find_name(batch_key_names, BATCH_KEY_COUNT, key.body);
@@ -200,13 +201,14 @@ static bool version_check(const struct decoding *decoding)
     uint64_t version = 0;
     if (!wire_as_uint(&value, &version)) {
         return error_set(decoding->error, ERROR_UNSUPPORTED_VERSION,
-                         "`v` is %s; this worker reads version %d", wire_type_name(value.type),
-                         BATCH_VERSION);
+                         "`v` is %s; this worker reads version %d: write that or leave `v` out",
+                         wire_type_name(value.type), BATCH_VERSION);
     }
     if (version != BATCH_VERSION) {
         return error_set(decoding->error, ERROR_UNSUPPORTED_VERSION,
-                         "`v` is %" PRIu64 "; this worker reads version %d", version,
-                         BATCH_VERSION);
+                         "`v` is %" PRIu64
+                         "; this worker reads version %d: write that or leave `v` out",
+                         version, BATCH_VERSION);
     }
     return true;
 }

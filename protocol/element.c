@@ -201,8 +201,11 @@ static bool complete_id(struct completion *completion, const struct element_pair
                                     completion->error)) {
         return false;
     }
-    replace_value(completion, pair);
-    pack_str(completion->out, id);
+    /* Where it is the received text itself, its bytes stay, in whatever encoding they are. */
+    if (id.data != value.body.data) {
+        replace_value(completion, pair);
+        pack_str(completion->out, id);
+    }
     return true;
 }
 

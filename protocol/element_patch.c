@@ -64,8 +64,14 @@ static bool decide_parent(const struct merge *merge, struct change *change,
         return true;
     }
     struct error reason;
-    if (identifier_read_element_id(value, "parent", merge->arena, &change->pair.value, &reason)) {
-        change->action = ACTION_STORE_ID;
+    struct span id;
+    if (identifier_read_element_id(value, "parent", merge->arena, &id, &reason)) {
+        /* Where it is the received text itself, its bytes are stored as they are. */
+        change->action = ACTION_STORE_RAW;
+        if (id.data != value->body.data) {
+            change->pair.value = id;
+            change->action = ACTION_STORE_ID;
+        }
         return true;
     }
     return reason.code != ERROR_OUT_OF_MEMORY || element_fail_memory(merge->error);

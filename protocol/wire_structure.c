@@ -35,8 +35,9 @@ static inline void nesting_close(struct nesting *nesting)
     }
 }
 
+/* `pending` values were due at `at`, the one that is there among them. */
 static bool refuse(struct span message, const uint8_t *at, struct wire_extent extent,
-                   struct error *error)
+                   uint64_t pending, struct error *error)
 {
     size_t offset = (size_t)(at - message.data);
     size_t left = message.size - offset;
@@ -50,10 +51,17 @@ static bool refuse(struct span message, const uint8_t *at, struct wire_extent ex
                          " bytes, the message has %zu from there on",
                          offset, extent.size, left);
     }
+    size_t behind = left - (size_t)extent.size;
+    if (extent.children <= behind) {
+        return error_set(error, ERROR_NOT_MESSAGEPACK,
+                         "cut off: %" PRIu64 " values must follow the head at byte %zu, more than "
+                         "the %zu bytes behind it can hold",
+                         pending - 1 + extent.children, offset, behind);
+    }
     return error_set(error, ERROR_NOT_MESSAGEPACK,
                      "cut off: the container at byte %zu announces %" PRIu64
                      " values, more than the %zu bytes behind it can hold",
-                     offset, extent.children, left - (size_t)extent.size);
+                     offset, extent.children, behind);
 }
 
 bool wire_check_structure(struct span message, struct wire_structure *out, struct error *error)
@@ -74,7 +82,7 @@ bool wire_check_structure(struct span message, struct wire_structure *out, struc
         struct wire_extent extent = wire_measure(at, left);
         if (*at == WIRE_LEAD_RESERVED || extent.size > left ||
             pending - 1 + extent.children > left - (size_t)extent.size) {
-            return refuse(message, at, extent, error);
+            return refuse(message, at, extent, pending, error);
         }
         pending += extent.children - 1;
         nesting.left--;

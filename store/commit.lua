@@ -6,17 +6,16 @@
 -- KEYS  meta, elements, tombstones, batches, batches.old, pending (one hash tag, so one slot)
 -- ARGV  1 expected version ('' commits without the check: no elements, version and count stay)
 --       2 expected token ('' where the scene does not exist)
---       3 new version   4 new token   5 element count   6 updated_at, record time in ms
---       7 number of elements   8 of index additions   9 of index removals
---      10 of settled records  11 of pending records  12 of positions
---      13 tombstones written at or before this record time are dropped
---      14 tombstones kept at most
---      15 settled records kept in each of two generations, 16 bytes of them
---      17 time to live of the generations in ms
---      18 committed offsets, '<topic>/<partition>=<offset> ...'
---      then: elements (id, value); index additions (record time, id); index removals (id);
---      settled records (field, value); pending records (field, value); the fields of both again;
---      their attempts; positions ('at:<topic>/<partition>', '<offset> <timestamp>')
+--       3 new version, a number    4 new token
+--       5 numbers, a space between them: element count, updated_at (record time in ms); how many
+--         elements, index additions, index removals, settled records, pending records, positions
+--         follow; record time up to which tombstones are dropped, tombstones kept at most; settled
+--         records kept in each of two generations, bytes of them, time to live of both in ms
+--       6 committed offsets, '<topic>/<partition>=<offset> ...'
+--       then: elements (id, value); index additions (record time, id); index removals (id);
+--       settled records (field, value); pending records (field, value); the fields of both again;
+--       the attempts recorded for these so far ('0': none);
+--       positions ('at:<topic>/<partition>', '<offset> <timestamp>')
 -- Reply {1, id of each tombstone dropped ...}; {0, version, token} where the check failed, the
 --       attempt of a record included; an error that starts with SCENESYNC for wrong arguments.
 --
@@ -24,7 +23,7 @@
 -- is read, which finds a wrong type, before the first write. Values pass through as opaque bytes.
 -- The sections have the shape that the write commands want, so that nothing is copied in Lua.
 
-local HEAD = 18
+local HEAD = 6
 local GROUP = 7000 -- unpack() fails near 8,000 values; even, so that pairs stay together
 local DROPS = 16   -- tombstones looked at per commit
 
@@ -41,14 +40,15 @@ if #KEYS ~= 6 or #ARGV < HEAD then
     return wrong('6 keys and at least ' .. HEAD .. ' arguments are needed; got ' .. #KEYS
         .. ' and ' .. #ARGV)
 end
-for i = 5, 17 do
-    if not match(ARGV[i], '^%-?%d+$') then
-        return wrong('argument ' .. i .. ' must be an integer')
-    end
+local element_count, updated_at, writes, added, removed, settled, waiting, positions, cutoff,
+    tombstones_max, generation_records, generation_bytes, ttl = match(ARGV[5],
+    '^(%d+) (%-?%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%-?%d+) (%d+) (%d+) (%d+) ([1-9]%d*)$')
+if not element_count or #ttl > 15 or not match(ARGV[3], '^%d+$') then
+    return wrong('argument 3 must be a number and argument 5 thirteen integers with a space '
+        .. 'between them, the last one from 1 to 10^15 - 1')
 end
-local checked = ARGV[1] ~= ''
-local writes, added, removed = ARGV[7] + 0, ARGV[8] + 0, ARGV[9] + 0
-local settled, waiting, positions = ARGV[10] + 0, ARGV[11] + 0, ARGV[12] + 0
+writes, added, removed = writes + 0, added + 0, removed + 0
+settled, waiting, positions = settled + 0, waiting + 0, positions + 0
 local records = settled + waiting
 local added_at = HEAD + 1 + 2 * writes
 local removed_at = added_at + 2 * added
@@ -58,28 +58,24 @@ local fields_at = waiting_at + 2 * waiting
 local attempts_at = fields_at + records
 local positions_at = attempts_at + records
 local last = positions_at + 2 * positions - 1
-if math.min(writes, added, removed, settled, waiting, positions) < 0 or #ARGV ~= last then
+if #ARGV ~= last then
     return wrong('the counts make ' .. last .. ' arguments; got ' .. #ARGV)
 end
+local checked = ARGV[1] ~= ''
 if not checked and writes + added + removed > 0 then
     return wrong('a commit without the check must not change elements')
-end
-if ARGV[17] + 0 < 1 or ARGV[17] + 0 > 1e15 then
-    return wrong('argument 17 must be a time to live of 1 to 10^15 ms')
 end
 for i = added_at, removed_at - 1, 2 do
     if not match(ARGV[i], '^%-?%d+$') then
         return wrong('argument ' .. i .. ' must be a record time')
     end
 end
-for i = attempts_at, positions_at - 1 do
-    if not match(ARGV[i], '^%d+$') then
-        return wrong('argument ' .. i .. ' must be an attempt')
-    end
-end
 
--- Runs a write command over `list[from..to]` and adds up its replies.
+-- Runs a write command over `list[from..to]`, which is not empty, and adds up its replies.
 local function write(command, key, list, from, to)
+    if to - from < GROUP then
+        return call(command, key, unpack(list, from, to))
+    end
     local changed = 0
     for i = from, to, GROUP do
         changed = changed + call(command, key, unpack(list, i, math.min(i + GROUP - 1, to)))
@@ -87,16 +83,16 @@ local function write(command, key, list, from, to)
     return changed
 end
 
--- The records' fields in `key`, false where there is none.
-local function read_records(key)
-    if records <= GROUP then
-        return call('HMGET', key, unpack(ARGV, fields_at, attempts_at - 1))
+-- Reads the records' fields in `key`: false where there is none.
+local function read_records(key, from, to)
+    if to - from < GROUP then
+        return call('HMGET', key, unpack(ARGV, from, to))
     end
     local values = {}
-    for from = fields_at, attempts_at - 1, GROUP do
-        local to = math.min(from + GROUP, attempts_at) - 1
-        for i, value in ipairs(call('HMGET', key, unpack(ARGV, from, to))) do
-            values[from - fields_at + i] = value
+    for i = from, to, GROUP do
+        local group = call('HMGET', key, unpack(ARGV, i, math.min(i + GROUP - 1, to)))
+        for j = 1, #group do
+            values[i - from + j] = group[j]
         end
     end
     return values
@@ -116,19 +112,21 @@ if writes == 0 then
 end
 local indexed = call('ZCARD', tombstones)
 local stale = checked and (version ~= ARGV[1] or token ~= ARGV[2])
-local done = {} -- fields that leave `pending`
+local done -- fields that leave `pending`
 if records > 0 then
-    local in_pending, in_batches, in_old =
-        read_records(pending), read_records(batches), read_records(batches_old)
+    local in_pending = read_records(pending, fields_at, attempts_at - 1)
+    local in_batches = read_records(batches, fields_at, attempts_at - 1)
+    local in_old = read_records(batches_old, fields_at, attempts_at - 1)
     for i = 1, records do
-        local recorded = 0
+        local recorded = '0'
         if in_pending[i] or in_batches[i] or in_old[i] then
-            recorded = math.max(attempt_of(in_pending[i]), attempt_of(in_batches[i]),
-                attempt_of(in_old[i]))
+            recorded = tostring(math.max(attempt_of(in_pending[i]),
+                attempt_of(in_batches[i]), attempt_of(in_old[i])))
         end
-        if ARGV[attempts_at + i - 1] - 1 ~= recorded then
+        if ARGV[attempts_at + i - 1] ~= recorded then
             stale = true
         elseif in_pending[i] and i <= settled then
+            done = done or {}
             done[#done + 1] = ARGV[fields_at + i - 1]
         end
     end
@@ -149,7 +147,9 @@ if not checked then
 end
 
 -- 3. Elements and their tombstones.
-write('HSET', elements, ARGV, HEAD + 1, added_at - 1)
+if writes > 0 then
+    write('HSET', elements, ARGV, HEAD + 1, added_at - 1)
+end
 if added > 0 then
     indexed = indexed + write('ZADD', tombstones, ARGV, added_at, removed_at - 1)
 end
@@ -165,7 +165,7 @@ local function rotate()
         return -- expired
     end
     local committed = {}
-    for name, offset in string.gmatch(ARGV[18], '(%S+)=(%d+)') do
+    for name, offset in string.gmatch(ARGV[6], '(%S+)=(%d+)') do
         committed[name] = number(offset)
     end
     local carried = {}
@@ -178,7 +178,9 @@ local function rotate()
         end
     end
     call('RENAME', batches, batches_old)
-    write('HSET', batches, carried, 1, #carried)
+    if #carried > 0 then
+        write('HSET', batches, carried, 1, #carried)
+    end
 end
 
 -- 4. Records. Two generations make eviction free. `counters` are the records and bytes written to
@@ -190,30 +192,38 @@ if settled > 0 then
     for i = settled_at, waiting_at - 1 do
         bytes = bytes + #ARGV[i]
     end
-    if count > settled and (count > ARGV[15] + 0 or bytes > ARGV[16] + 0) then
+    if count > settled and (count > generation_records + 0 or bytes > generation_bytes + 0) then
         rotate()
         count, bytes = settled, bytes - match(counters, '%d+$')
     end
-    counters = count .. ' ' .. bytes
+    counters = string.format('%d %d', count, bytes)
     write('HSET', batches, ARGV, settled_at, waiting_at - 1)
-    write('HDEL', pending, done, 1, #done)
+    if done then
+        write('HDEL', pending, done, 1, #done)
+    end
+end
+if waiting > 0 then
+    write('HSET', pending, ARGV, waiting_at, fields_at - 1)
 end
 if records > 0 then
-    write('HSET', pending, ARGV, waiting_at, fields_at - 1)
-    call('PEXPIRE', batches, ARGV[17])
-    call('PEXPIRE', batches_old, ARGV[17])
+    call('PEXPIRE', batches, ttl)
+    call('PEXPIRE', batches_old, ttl)
 end
 
 -- 5. Meta.
 if checked then
     local to = math.min(last, positions_at + GROUP - 1)
-    call('HSET', meta, 'version', ARGV[3], 'commit', ARGV[4], 'element_count', ARGV[5],
-        'updated_at', ARGV[6], 'dedupe', counters, unpack(ARGV, positions_at, to))
-    write('HSET', meta, ARGV, to + 1, last)
+    call('HSET', meta, 'version', ARGV[3], 'commit', ARGV[4], 'element_count', element_count,
+        'updated_at', updated_at, 'dedupe', counters, unpack(ARGV, positions_at, to))
+    if to < last then
+        write('HSET', meta, ARGV, to + 1, last)
+    end
 else
     call('HSET', meta, 'version', version, 'commit', ARGV[4], 'element_count', state[3] or '0',
-        'updated_at', ARGV[6], 'dedupe', counters)
-    write('HSET', meta, risen, 1, #risen)
+        'updated_at', updated_at, 'dedupe', counters)
+    if #risen > 0 then
+        write('HSET', meta, risen, 1, #risen)
+    end
 end
 
 -- 6. Old tombstones, a few per commit: by age first, then the oldest beyond what is kept.
@@ -222,7 +232,7 @@ if indexed == 0 then
 end
 
 local function is_due(score, due_before)
-    return number(score) <= ARGV[13] + 0 or indexed - due_before > ARGV[14] + 0
+    return number(score) <= number(cutoff) or indexed - due_before > number(tombstones_max)
 end
 
 -- True for the bytes of [integer, integer, nil].

@@ -198,20 +198,13 @@ static bool is_tombstone(struct span value)
     return at + 1 == value.size && value.data[at] == 0xc0;
 }
 
-static int64_t cutoff_ms(const struct run *run)
-{
-    uint64_t retention = run->retention->tombstone_retention_ms;
-    int64_t now = run->commit->updated_at_ms;
-    bool overflows = retention > INT64_MAX || now < INT64_MIN + (int64_t)retention;
-    return overflows ? INT64_MIN : now - (int64_t)retention;
-}
-
 /** The oldest tombstone, if it is due; an entry whose element is something else only leaves the
  * index. */
 static bool drop_oldest(struct run *run)
 {
     const struct memory_table *by_time = &run->scene->tables[MEMORY_TOMBSTONES_BY_TIME];
     struct scene_commit *commit = run->commit;
+    int64_t cutoff_ms = store_tombstone_cutoff_ms(run->retention, commit->updated_at_ms);
     if (by_time->count == 0) {
         return false;
     }
@@ -224,7 +217,7 @@ static bool drop_oldest(struct run *run)
         run->failed = true;
         return false;
     }
-    if (time_ms > cutoff_ms(run) && by_time->count <= run->retention->tombstones_max) {
+    if (time_ms > cutoff_ms && by_time->count <= run->retention->tombstones_max) {
         return false;
     }
     unindex(run, id);

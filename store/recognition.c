@@ -5,13 +5,16 @@ static bool is_same_delivery(const struct source *a, const struct source *b)
     return a->offset == b->offset && a->partition == b->partition && span_equal(a->topic, b->topic);
 }
 
-/* At or below the last applied record of this partition, in offset and in time. A lower offset
- * with a later time is a topic that was made anew. */
+bool recognition_is_behind(const struct store_position *position, int64_t offset,
+                           int64_t timestamp_ms)
+{
+    return position->known && offset <= position->offset && timestamp_ms <= position->timestamp_ms;
+}
+
 static bool is_behind_position(const struct recognition_case *arrived)
 {
-    const struct store_position *position = arrived->position;
-    return position->known && arrived->delivery.offset <= position->offset &&
-           arrived->record_timestamp_ms <= position->timestamp_ms;
+    return recognition_is_behind(arrived->position, arrived->delivery.offset,
+                                 arrived->record_timestamp_ms);
 }
 
 static bool pending_equals(const struct batch_record *record, const struct retry_section *retry)

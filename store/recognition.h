@@ -30,4 +30,11 @@ struct recognition_case {
 
 enum verdict recognise(const struct recognition_case *arrived);
 
+/**
+ * Whether a record stands at or below the last applied one of its partition, in offset and in time.
+ * A lower offset with a later time is a topic that was made anew.
+ */
+bool recognition_is_behind(const struct store_position *position, int64_t offset,
+                           int64_t timestamp_ms);
+
 #endif

@@ -3,17 +3,18 @@
 #include <assert.h>
 #include <hiredis/hiredis.h>
 
+#include "store/decimal.h"
 #include "store/position.h"
 #include "store/redis_command.h"
 #include "store/redis_keys.h"
 
 enum {
     COMMAND_ARGUMENTS = 3, /* EVALSHA, the script, the number of keys */
-    HEAD_ARGUMENTS = 18
+    HEAD_ARGUMENTS = 6,
+    NUMBERS_COUNT = 13
 };
 
-static const uint64_t exact_max = (uint64_t)1 << 53; /* Lua's numbers are exact up to here */
-static const uint64_t window_ms_max = 1000000000000000;
+static const uint64_t window_ms_max = 999999999999999; /* what the script takes */
 
 struct section_counts {
     size_t added, removed; /* of the tombstone index */
@@ -42,26 +43,59 @@ static struct section_counts count_sections(const struct scene_commit *commit)
     return counts;
 }
 
-static uint64_t clamp(uint64_t value, uint64_t min, uint64_t max)
+static uint64_t records_window_ms(const struct store_retention *retention)
 {
-    if (value < min) {
-        return min;
+    if (retention->dedupe_window_ms < REDIS_RECORDS_WINDOW_MS_MIN) {
+        return REDIS_RECORDS_WINDOW_MS_MIN;
     }
-    return value > max ? max : value;
-}
-
-/** The record time up to which tombstones are dropped: never so low that Lua would round it. */
-static int64_t tombstone_cutoff_ms(const struct scene_commit *commit, uint64_t retention_ms)
-{
-    int64_t retention = (int64_t)clamp(retention_ms, 0, exact_max / 2);
-    int64_t lowest = -(int64_t)(exact_max / 2) + retention;
-    return commit->updated_at_ms < lowest ? lowest - retention : commit->updated_at_ms - retention;
+    return retention->dedupe_window_ms > window_ms_max ? window_ms_max
+                                                       : retention->dedupe_window_ms;
 }
 
 static void add_token(struct buffer *out, const struct store_token *token)
 {
     assert(token->size <= STORE_TOKEN_BYTES_MAX);
     redis_command_add(out, span_make(token->text, token->size));
+}
+
+/** The numbers of the head as one argument, a space between them: one is cheaper to take apart in
+ * Lua than thirteen are to receive. */
+struct numbers {
+    char text[NUMBERS_COUNT * (DECIMAL_BYTES_MAX + 1)];
+    size_t size;
+};
+
+static void add_int(struct numbers *numbers, int64_t number)
+{
+    numbers->size += decimal_write_signed(number, numbers->text + numbers->size);
+    numbers->text[numbers->size++] = ' ';
+}
+
+static void add_uint(struct numbers *numbers, uint64_t number)
+{
+    numbers->size += decimal_write(number, numbers->text + numbers->size);
+    numbers->text[numbers->size++] = ' ';
+}
+
+static void encode_numbers(const struct scene_commit *commit,
+                           const struct store_retention *retention, struct section_counts counts,
+                           struct buffer *out)
+{
+    struct numbers numbers = {.size = 0};
+    add_uint(&numbers, commit->scene_element_count);
+    add_int(&numbers, commit->updated_at_ms);
+    add_uint(&numbers, commit->element_count);
+    add_uint(&numbers, counts.added);
+    add_uint(&numbers, counts.removed);
+    add_uint(&numbers, counts.settled);
+    add_uint(&numbers, counts.pending);
+    add_uint(&numbers, commit->position_count);
+    add_int(&numbers, store_tombstone_cutoff_ms(retention, commit->updated_at_ms));
+    add_uint(&numbers, retention->tombstones_max);
+    add_uint(&numbers, retention->dedupe_batches_max);
+    add_uint(&numbers, retention->dedupe_bytes_max / 2);
+    add_uint(&numbers, records_window_ms(retention));
+    redis_command_add(out, span_make(numbers.text, numbers.size - 1)); /* no space at the end */
 }
 
 static void encode_head(const struct scene_commit *commit, const struct store_retention *retention,
@@ -75,20 +109,7 @@ static void encode_head(const struct scene_commit *commit, const struct store_re
     add_token(out, &commit->expected_token);
     redis_command_add_uint(out, commit->version);
     add_token(out, &commit->token);
-    redis_command_add_uint(out, commit->scene_element_count);
-    redis_command_add_int(out, commit->updated_at_ms);
-    redis_command_add_uint(out, commit->element_count);
-    redis_command_add_uint(out, counts.added);
-    redis_command_add_uint(out, counts.removed);
-    redis_command_add_uint(out, counts.settled);
-    redis_command_add_uint(out, counts.pending);
-    redis_command_add_uint(out, commit->position_count);
-    redis_command_add_int(out, tombstone_cutoff_ms(commit, retention->tombstone_retention_ms));
-    redis_command_add_uint(out, retention->tombstones_max);
-    redis_command_add_uint(out, retention->dedupe_batches_max);
-    redis_command_add_uint(out, clamp(retention->dedupe_bytes_max / 2, 0, exact_max));
-    redis_command_add_uint(
-        out, clamp(retention->dedupe_window_ms, REDIS_RECORDS_WINDOW_MS_MIN, window_ms_max));
+    encode_numbers(commit, retention, counts, out);
     redis_command_add(out, commit->settled_offsets);
 }
 
@@ -111,7 +132,7 @@ static void encode_elements(const struct scene_commit *commit, struct buffer *ou
     }
 }
 
-enum record_part { RECORD_PAIR, RECORD_FIELD, RECORD_ATTEMPT };
+enum record_part { RECORD_PAIR, RECORD_FIELD, RECORD_ATTEMPT_BEFORE };
 
 /** One part of the records section, of the settled or of the pending ones. */
 static void encode_record_part(const struct scene_commit *commit, enum record_part part,
@@ -130,8 +151,8 @@ static void encode_record_part(const struct scene_commit *commit, enum record_pa
         case RECORD_FIELD:
             redis_command_add(out, record->field);
             break;
-        case RECORD_ATTEMPT:
-            redis_command_add_uint(out, record->attempt);
+        case RECORD_ATTEMPT_BEFORE:
+            redis_command_add_uint(out, record->attempt - 1);
             break;
         }
     }
@@ -139,7 +160,7 @@ static void encode_record_part(const struct scene_commit *commit, enum record_pa
 
 static void encode_records(const struct scene_commit *commit, struct buffer *out)
 {
-    static const enum record_part parts[] = {RECORD_PAIR, RECORD_FIELD, RECORD_ATTEMPT};
+    static const enum record_part parts[] = {RECORD_PAIR, RECORD_FIELD, RECORD_ATTEMPT_BEFORE};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         encode_record_part(commit, parts[i], false, out);
         encode_record_part(commit, parts[i], true, out);

@@ -2,11 +2,12 @@
  * The Redis store: scenes under `<prefix>{<session>}…` (store/README.md), every commit one call of
  * store/commit.lua, everything pipelined over one connection.
  *
- * It never blocks: connecting, sending and receiving happen in store_poll(). It reconnects by
- * itself, with exponential backoff and jitter, resolving the address again. What Redis refuses for
- * a while (LOADING, OOM, MISCONF, NOREPLICAS, NOPERM …) makes it not ready, and completes the
- * requests concerned as STORE_UNKNOWN; WRONGTYPE and the script's own refusals are STORE_FAILED.
- * Threading: one thread.
+ * It never blocks but to resolve a host name: connecting, sending and receiving happen in
+ * store_poll(). It reconnects by itself, with exponential backoff and jitter, resolving the name
+ * again. What Redis refuses for a while (LOADING, OOM, MISCONF, NOREPLICAS, NOPERM …) makes it not
+ * ready, and completes the requests concerned as STORE_UNKNOWN; WRONGTYPE and the script's own
+ * refusals are STORE_FAILED. Before any work, on every new connection and after every such
+ * refusal, it tries the script out on scratch keys, which it removes. Threading: one thread.
  */
 #ifndef SCENESYNC_STORE_REDIS_STORE_H
 #define SCENESYNC_STORE_REDIS_STORE_H
@@ -25,10 +26,9 @@ struct redis_address {
 };
 
 /**
- * Reads `redis://[user@]host:port/db`, `unix:///path?db=0` or `rediss://…` (IPv6 hosts in
- * brackets). Fails with ERROR_INVALID_VALUE, saying what is allowed; a password in the URL is
- * refused with the cure (redis.password, redis.password_file), rediss:// where hiredis was built
- * without TLS too.
+ * Reads `redis://[user@]host[:port][/db]` (IPv6 hosts in brackets) or `unix:///path[?db=0]`. Fails
+ * with ERROR_INVALID_VALUE, saying what is allowed; a password in the URL is refused with the cure
+ * (redis.password, redis.password_file), and so is rediss://: there is no TLS here yet.
  */
 __attribute__((warn_unused_result)) bool
 redis_address_parse(const char *url, struct redis_address *out, struct error *error);
@@ -49,8 +49,9 @@ struct redis_store_options {
 struct store *redis_store_create(const struct redis_store_options *options);
 
 /**
- * Reads one whole scene, for `scenesync scene`: every element's id and raw value. Blocking use:
- * polls until done or `timeout_ms` is over. Values go to the arena.
+ * Reads one whole scene, for `scenesync scene`: every element's id and raw value, in no order, all
+ * of one version. Polls until done; `timeout_ms` is for the store to get ready. Values go to the
+ * arena. Fails with ERROR_STORE_ERROR, saying why, or ERROR_OUT_OF_MEMORY.
  */
 struct scene_dump {
     uint64_t version;

@@ -92,6 +92,17 @@ struct store_retention {
     uint64_t tombstone_retention_ms;
 };
 
+/** The record time up to which a commit drops tombstones; no overflow. */
+static inline int64_t store_tombstone_cutoff_ms(const struct store_retention *retention,
+                                                int64_t updated_at_ms)
+{
+    uint64_t retention_ms = retention->tombstone_retention_ms;
+    if (retention_ms > INT64_MAX || updated_at_ms < INT64_MIN + (int64_t)retention_ms) {
+        return INT64_MIN;
+    }
+    return updated_at_ms - (int64_t)retention_ms;
+}
+
 /**
  * One scene's commit, all or nothing: if version and token are still what was expected, write it
  * all; else STORE_REFUSED. `checked` false skips that comparison and serves to record a failure

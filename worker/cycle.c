@@ -30,6 +30,8 @@ struct cycle {
     struct buffer scratch, document_scratch;
     struct record records[CYCLE_RECORDS_MAX];
     size_t record_begin, record_count; /* taken from Kafka; [begin, count) not yet worked with */
+    size_t run_records_max;            /* fewer after a run that needed too much memory */
+    bool must_fail_run;                /* even one record did */
 };
 
 /* One run over the first records that are open. */
@@ -39,6 +41,7 @@ struct run {
     size_t count;
     struct scene_work *works;
     size_t work_count;
+    bool is_published; /* the sink may hold letters of it */
 };
 
 struct cycle *cycle_create(const struct cycle_parts *parts)
@@ -49,6 +52,7 @@ struct cycle *cycle_create(const struct cycle_parts *parts)
     }
     cycle->parts = *parts;
     cycle->token_state = parts->token_seed;
+    cycle->run_records_max = CYCLE_RECORDS_MAX;
     cycle->cache = scene_cache_create((size_t)parts->settings->store_cache_bytes);
     arena_init(&cycle->arena, CYCLE_ARENA_BYTES_MAX);
     buffer_init(&cycle->scratch, CYCLE_SCRATCH_BYTES_MAX);
@@ -103,6 +107,9 @@ static void refuse_for_memory(struct delivery *delivery, const struct record *re
 static bool decode_records(struct cycle *cycle, struct run *run, struct error *error)
 {
     size_t open_count = cycle->record_count - cycle->record_begin;
+    if (open_count > cycle->run_records_max) {
+        open_count = cycle->run_records_max;
+    }
     run->records = cycle->records + cycle->record_begin;
     run->deliveries = arena_alloc_array(&cycle->arena, open_count, sizeof(struct delivery));
     if (run->deliveries == NULL) {
@@ -161,6 +168,7 @@ static struct work_context work_context_of(struct cycle *cycle)
         .stats = parts->stats,
         .log = parts->log,
         .token_state = &cycle->token_state,
+        .is_too_large = cycle->must_fail_run,
     };
 }
 
@@ -308,6 +316,7 @@ static enum cycle_outcome publish_works(struct cycle *cycle, struct run *run, st
         .must_abandon = cycle->parts.must_abandon,
         .abandon_context = cycle->parts.abandon_context,
     };
+    run->is_published = true;
     switch (publish_all(&publish, &outbox)) {
     case PUBLISH_ACKNOWLEDGED:
         return CYCLE_WORKED;
@@ -318,6 +327,39 @@ static enum cycle_outcome publish_works(struct cycle *cycle, struct run *run, st
     }
     error_set(error, ERROR_OUT_OF_MEMORY, "no memory for what is to be published");
     return CYCLE_FATAL;
+}
+
+/*
+ * A run needed more memory than a cycle may use, such as a few small updates of many large
+ * elements. Its records are still open: the next run takes half of them. Where one is too much
+ * alone, its operations fail, for it must not stop its partition. False: that did not help.
+ */
+static bool shrink_run(struct cycle *cycle, const struct run *run)
+{
+    /* Requests point into the arena; each ends within redis.command_timeout_ms. */
+    while (store_poll(cycle->parts.store, STORE_POLL_MS) > 0) {
+        source_service(cycle->parts.source);
+    }
+    scene_cache_clear(cycle->cache); /* it holds changes that were never committed */
+    bool was_last_resort = cycle->must_fail_run;
+    cycle->must_fail_run = run->count <= 1;
+    cycle->run_records_max = run->count <= 1 ? 1 : run->count / 2;
+    struct log_line line;
+    log_begin(&line, cycle->parts.log, LOG_WARN, "cycle needs too much memory, is made smaller");
+    log_uint(&line, "records", run->count);
+    log_uint(&line, "records_max", cycle->run_records_max);
+    log_end(&line);
+    return !was_last_resort;
+}
+
+/* After a run that went well the next one may be larger again. */
+static void relax_run(struct cycle *cycle)
+{
+    cycle->must_fail_run = false;
+    cycle->run_records_max *= 2;
+    if (cycle->run_records_max > CYCLE_RECORDS_MAX) {
+        cycle->run_records_max = CYCLE_RECORDS_MAX;
+    }
 }
 
 /* Everything up to here is in the store and acknowledged. (The watermark that notices writes the
@@ -349,6 +391,7 @@ static enum cycle_outcome run_once(struct cycle *cycle, struct run *run, struct 
     }
     if (outcome == CYCLE_WORKED) {
         settle_run(cycle, run);
+        relax_run(cycle);
         cycle->parts.stats->cycles++;
     }
     return outcome;
@@ -389,6 +432,10 @@ enum cycle_outcome cycle_run(struct cycle *cycle, int timeout_ms)
     struct error error = {.code = ERROR_NONE};
     struct run run = {0};
     enum cycle_outcome outcome = run_once(cycle, &run, &error);
+    if (outcome == CYCLE_FATAL && error.code == ERROR_OUT_OF_MEMORY && !run.is_published &&
+        shrink_run(cycle, &run)) {
+        return CYCLE_WORKED;
+    }
     if (outcome == CYCLE_FATAL) {
         log_begin(&line, cycle->parts.log, LOG_ERROR, "cycle failed");
         log_text(&line, "error", error.message);

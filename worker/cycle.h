@@ -34,7 +34,7 @@ struct cycle_parts {
 };
 
 enum cycle_outcome {
-    CYCLE_WORKED,    /* records were taken and settled */
+    CYCLE_WORKED,    /* records were taken; settled, or left to the next cycle for their size */
     CYCLE_IDLE,      /* there were none within the time */
     CYCLE_ABANDONED, /* must_abandon() said so; what was taken will be delivered again */
     CYCLE_FATAL      /* out of memory, or Kafka's client is beyond repair; logged */

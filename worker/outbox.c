@@ -112,8 +112,8 @@ static bool post_requeue(struct outbox *outbox, struct delivery *delivery, struc
     const struct sync_result *result = &delivery->result;
     bool fits = false;
     if (!requeue_encode(result, &delivery->batch, delivery->arrival_ms,
-                        outbox->settings->limits.message_bytes_max, outbox->arena, outbox->scratch,
-                        &fits, error)) {
+                        requeue_value_bytes_max(outbox->settings->limits.message_bytes_max),
+                        outbox->arena, outbox->scratch, &fits, error)) {
         return false;
     }
     const char *topic = retry_topic(outbox, result->attempts);

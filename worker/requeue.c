@@ -2,7 +2,15 @@
 
 #include <assert.h>
 
-enum { DEAD_BATCH_ID_BYTES_MAX = 310 };
+enum {
+    DEAD_BATCH_ID_BYTES_MAX = 310,
+    FRAME_BYTES_MAX = 256 /* a session_id of 64, two headers, a batch of one record: about 210 */
+};
+
+size_t requeue_value_bytes_max(size_t message_bytes_max)
+{
+    return message_bytes_max > FRAME_BYTES_MAX ? message_bytes_max - FRAME_BYTES_MAX : 0;
+}
 
 /* What one message carries of the batch at hand. */
 struct selection {

@@ -12,6 +12,12 @@
 #include "protocol/batch.h"
 
 /**
+ * What a requeue's value may take of `limits.max_message_bytes`: Kafka counts key, headers and
+ * framing too, and a requeue that its topic refuses would hold up the worker.
+ */
+size_t requeue_value_bytes_max(size_t message_bytes_max);
+
+/**
  * Encodes the requeue of a result with pending operations into `out` (cleared first). Settled
  * bodies are left out where it would otherwise exceed `bytes_max`. Gives false in `fits` where even
  * that is not enough. Fails with ERROR_OUT_OF_MEMORY.

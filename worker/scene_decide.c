@@ -42,13 +42,25 @@ static bool portion_is_full(const struct scene_work *work, const struct portion 
            portion->record_bytes >= COMMIT_BYTES_MAX;
 }
 
+static int64_t timestamp_of(const struct delivery *delivery)
+{
+    return delivery->record->timestamp_ms > 0 ? delivery->record->timestamp_ms : 0;
+}
+
+static bool is_behind_position(struct scene_work *work, const struct delivery *delivery)
+{
+    const struct store_position *position = scene_position(work->scene, delivery->position_name);
+    assert(position != NULL); /* noted when it was read */
+    return recognition_is_behind(position, delivery->source.offset, timestamp_of(delivery));
+}
+
 /* The delivery's place in its partition counts as applied from here on. */
 static void advance_position(struct scene_work *work, const struct delivery *delivery,
                              struct portion *portion)
 {
     struct store_position *position = scene_position(work->scene, delivery->position_name);
     assert(position != NULL); /* noted when it was read */
-    int64_t timestamp_ms = delivery->record->timestamp_ms > 0 ? delivery->record->timestamp_ms : 0;
+    int64_t timestamp_ms = timestamp_of(delivery);
     bool is_recreated_topic = position->known && delivery->source.offset <= position->offset;
     position->offset = delivery->source.offset;
     if (!position->known || is_recreated_topic || timestamp_ms > position->timestamp_ms) {
@@ -92,8 +104,8 @@ static bool check_requeue(struct delivery *delivery, const struct work_context *
     }
     bool fits = false;
     if (!requeue_encode(&delivery->result, &delivery->batch, delivery->arrival_ms,
-                        context->settings->limits.message_bytes_max, context->arena,
-                        context->scratch, &fits, error)) {
+                        requeue_value_bytes_max(context->settings->limits.message_bytes_max),
+                        context->arena, context->scratch, &fits, error)) {
         return false;
     }
     if (!fits) {
@@ -210,8 +222,11 @@ static bool decide_one(struct scene_work *work, struct delivery *delivery,
         return decide_new(work, delivery, context, portion, error);
     case VERDICT_RESENT:
         /* Not applied, but its place counts: a later redelivery of it must stay recognised even
-         * when the record is gone by then. */
-        advance_position(work, delivery, portion);
+         * when the record is gone by then. That holds for those behind it too: where this is a
+         * redelivery itself, the position must not go back to it. */
+        if (!is_behind_position(work, delivery)) {
+            advance_position(work, delivery, portion);
+        }
         return decide_again(work, delivery, context, error);
     case VERDICT_REDELIVERED:
         return decide_again(work, delivery, context, error);
@@ -230,8 +245,7 @@ static enum verdict recognise_delivery(struct scene_work *work, const struct del
     struct recognition_case arrived = {
         .batch = &delivery->batch,
         .delivery = delivery->source,
-        .record_timestamp_ms =
-            delivery->record->timestamp_ms > 0 ? delivery->record->timestamp_ms : 0,
+        .record_timestamp_ms = timestamp_of(delivery),
         .fingerprint = delivery->fingerprint,
         .record = span_is_absent(known->value) ? NULL : &known->record,
         .position = scene_position(work->scene, delivery->position_name),

@@ -77,6 +77,14 @@ bool scene_work_init(struct scene_work *work, struct scene *scene, struct delive
     if (!index_records(work, context->arena)) {
         return out_of_memory(error);
     }
+    if (context->is_too_large) {
+        work->mode = WORK_FAIL;
+        error_set(&work->reason, ERROR_STORE_ERROR,
+                  "the batch's elements take more memory than a whole cycle may use; send the "
+                  "operations in smaller batches");
+        work->state = WORK_READ;
+        return true;
+    }
     work->state = is_all_in_cache(work) ? WORK_DECIDE : WORK_READ;
     return true;
 }
@@ -388,6 +396,10 @@ bool scene_work_complete(struct scene_work *work, const struct work_context *con
         return take_load(work, context, error);
     }
     if (work->state == WORK_COMMITTING && work->commit.status != STORE_IN_FLIGHT) {
+        if (work->commit.status == STORE_FAILED && work->commit.error.code == ERROR_OUT_OF_MEMORY) {
+            *error = work->commit.error; /* it never went out, and is nobody's fault */
+            return false;
+        }
         take_commit(work, context);
     }
     return true;

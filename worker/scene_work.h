@@ -51,6 +51,7 @@ struct work_context {
     struct stats *stats;
     struct log *log;
     uint64_t *token_state; /* of the commit tokens' generator, seeded from the system */
+    bool is_too_large;     /* applying needs too much memory: operations fail for good */
 };
 
 struct scene_work {

@@ -83,12 +83,12 @@ const struct setting settings_table[SETTING_COUNT] = {
     {"store.cache_bytes", SETTING_UINT64, MEMBER(store_cache_bytes), 0, 1048576 * MIB, "268435456",
      "memory for scenes kept by the worker; 0 keeps none"},
     {"store.on_lost_writes", SETTING_LOST_WRITES, MEMBER(on_lost_writes), 0, 0, "replay",
-     "what to do where Redis lost writes that it had acknowledged"},
+     "reserved, no effect in this version: what to do where Redis lost acknowledged writes"},
 
     {"worker.drain_timeout_ms", SETTING_UINT32, MEMBER(drain_timeout_ms), 0, 3600000, "10000",
      "time to finish the work in flight after SIGTERM"},
     {"worker.stall_timeout_ms", SETTING_UINT32, MEMBER(stall_timeout_ms), 1000, DAY_MS, "60000",
-     "a worker that makes no progress for this long is not ready"},
+     "reserved, no effect in this version: without progress for this long, not ready"},
 
     {"log.level", SETTING_LOG_LEVEL, MEMBER(log_level), 0, 0, "info",
      "what is logged: this and all that is more serious"},
@@ -97,7 +97,7 @@ const struct setting settings_table[SETTING_COUNT] = {
      "file to append to; empty for stderr"},
 
     {"http.listen", SETTING_LISTEN, MEMBER(http_listen), 1, 255, "127.0.0.1:9464",
-     "address of metrics and health; port 0 takes a free one, off turns it off"},
+     "reserved, no effect in this version: address of metrics and health, or off"},
 };
 
 const struct setting *setting_find(const char *name)

@@ -56,7 +56,7 @@ static void report_position(struct record_source *source,
     log_end(&line);
 }
 
-static void set_paused(struct record_source *source, struct assigned_partition *partition,
+void source_set_paused(struct record_source *source, struct assigned_partition *partition,
                        bool paused)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
@@ -178,7 +178,7 @@ static struct assigned_partition *hold(struct record_source *source, rd_kafka_me
         return NULL;
     }
     if (!partition->paused && assignment_is_full(partition)) {
-        set_paused(source, partition, true);
+        source_set_paused(source, partition, true);
     }
     return partition;
 }
@@ -216,7 +216,7 @@ void source_deliver(struct record_source *source, struct assigned_partition *par
         source->next_due_ms = held->due_ms;
     }
     if (partition->paused && assignment_has_room(partition)) {
-        set_paused(source, partition, false);
+        source_set_paused(source, partition, false);
     }
 }
 

@@ -61,6 +61,10 @@ void source_deliver(struct record_source *source, struct assigned_partition *par
 /** The same for all partitions; costs nothing while none is due. */
 void source_deliver_due(struct record_source *source, struct source_delivery *delivery);
 
+/** Stops or restarts the fetching of a partition. */
+void source_set_paused(struct record_source *source, struct assigned_partition *partition,
+                       bool paused);
+
 /** Destroys the records held of a partition. */
 void source_drop_held(struct record_source *source, struct assigned_partition *partition);
 

@@ -25,9 +25,14 @@ static void log_partitions(struct record_source *source, const char *event,
     buffer_deinit(&text);
 }
 
+/** Ends a partition's state. librdkafka keeps a pause over a rebalance: one that is left behind
+ * would silence the partition for good should it come back. */
 static void forget(struct record_source *source, struct assigned_partition *partition)
 {
     source_drop_held(source, partition);
+    if (partition->paused) {
+        source_set_paused(source, partition, false);
+    }
     assignment_remove(&source->assignment, partition);
 }
 

@@ -64,15 +64,18 @@ Test(dedupe, same_batch_twice_has_one_effect_and_equal_results)
 Test(dedupe, same_batch_to_two_workers_at_once)
 {
     world = world_create(2, 1);
+    world_set(world, "redis.command_timeout_ms=60000");
     world_start_worker(world);
     world_start_worker(world);
     world_await_assignment(world);
+    redis_server_pause(world_redis(world)); /* so that both have them in their hands at once */
     for (int i = 0; i < TWIN_COUNT; i++) {
         const struct span batch =
             sent_batch("s1", text_of_format("b%d", i), op_add(text_of_format("e%d", i), i, 1000));
         world_send(world, 0, batch);
         world_send(world, 1, batch);
     }
+    redis_server_resume(world_redis(world));
     world_settle(world);
 
     for (int i = 0; i < TWIN_COUNT; i++) {
@@ -185,6 +188,45 @@ Test(dedupe, redelivery_after_the_record_was_evicted)
         cr_assert(is_duplicate(results.records[i]));
     }
     cr_assert_eq(world_records(world, TOPIC_DEAD).count, 0);
+}
+
+static void await_committed(int64_t offset)
+{
+    const uint64_t deadline_ms = monotonic_ms() + WORLD_WAIT_MS;
+    while (kafka_broker_committed(world_broker(world), "scenesync", TOPIC_OPS, 0) < offset) {
+        cr_assert_lt(monotonic_ms(), deadline_ms, "offset %d is not committed", (int)offset);
+        sleep_ms(20);
+    }
+}
+
+/* The record of a batch that waits for its retry outlives those behind it. When all of them come
+ * again, its resend must not make the ones behind it look new. */
+Test(dedupe, redelivered_resend_moves_no_position_back)
+{
+    enum { WAVE = 5, WAVES = 3 };
+    world = world_create(1, 1);
+    world_set(world, "dedupe.max_batches=1");
+    world_set(world, "retry.max_delay_ms=15000");
+    world_set(world, "retry.initial_delay_ms=15000");
+    const struct span waiting =
+        sent_batch("s1", "waiting", ops(op_add("a", 0, 1000), op_move("u", 1, 1000)));
+    world_send(world, 0, waiting);
+    world_send(world, 0, waiting);
+    struct worker_process *const worker = world_start_worker(world);
+    for (int wave = 0; wave < WAVES; wave++) {
+        send_moves(wave * WAVE, (wave + 1) * WAVE);
+        await_committed(2 + (wave + 1) * WAVE);
+    }
+    cr_assert_lt(stored_records(), (size_t)WAVE * (WAVES - 1), "records are evicted");
+    const struct scene_view before = world_scene(world, "s1");
+    world_send(world, 0, sent_batch("s1", "last", op_add("u", 0, 500)));
+
+    restart_from_the_beginning(worker, "again");
+    const struct scene_view after = world_scene(world, "s1");
+    cr_assert_eq(after.version, before.version + 2, "u was added and moved, nothing else");
+    cr_assert_eq(scene_view_find(&after, "a")->value.version,
+                 scene_view_find(&before, "a")->value.version);
+    cr_assert_eq(world_scene(world, "s1").element_count, before.element_count + 1);
 }
 
 Test(dedupe, resend_while_pending_and_after)

@@ -50,9 +50,10 @@ Test(lifecycle, sigterm_drains_and_exits_0)
 }
 
 /* A worker that waits for Redis, which does not answer, with a batch in its hands. */
-static struct worker_process *start_stuck_worker(void)
+static struct worker_process *start_stuck_worker(int drain_timeout_ms)
 {
     world = world_create(1, 1);
+    world_set(world, "worker.drain_timeout_ms=%d", drain_timeout_ms);
     world_set(world, "redis.command_timeout_ms=300");
     struct worker_process *const worker = world_start_worker(world);
     world_await_assignment(world);
@@ -75,24 +76,24 @@ static void expect_finished_by_another(void)
 
 Test(lifecycle, second_signal_exits_75_at_once)
 {
-    struct worker_process *const worker = start_stuck_worker();
+    struct worker_process *const worker = start_stuck_worker(60000);
     worker_process_signal(worker, SIGTERM);
     sleep_ms(1000);
     const uint64_t before_ms = monotonic_ms();
     worker_process_signal(worker, SIGINT);
     cr_assert_eq(worker_process_await_exit(worker, WORLD_WAIT_MS), EXIT_INTERRUPTED);
-    cr_assert_lt(monotonic_ms() - before_ms, 5000, "the drain time-out is 10 s");
+    cr_assert_lt(monotonic_ms() - before_ms, 5000, "the drain time-out is a minute");
     expect_finished_by_another();
 }
 
 Test(lifecycle, drain_timeout_exits_75)
 {
-    struct worker_process *const worker = start_stuck_worker();
+    enum { DRAIN_MS = 2000 };
+    struct worker_process *const worker = start_stuck_worker(DRAIN_MS);
     const uint64_t before_ms = monotonic_ms();
     worker_process_signal(worker, SIGINT);
     cr_assert_eq(worker_process_await_exit(worker, WORLD_WAIT_MS), EXIT_INTERRUPTED);
-    const uint64_t drained_ms = monotonic_ms() - before_ms;
-    cr_assert(drained_ms >= 9500, "%d ms instead of 10 s", (int)drained_ms);
+    cr_assert_geq(monotonic_ms() - before_ms, DRAIN_MS);
     expect_finished_by_another();
 }
 
@@ -114,9 +115,11 @@ static void expect_each_version_once(const struct result_list *results, size_t c
 static void expect_scene_of_results(const struct result_list *results)
 {
     const struct sync_result *last = &results->items[0];
+    uint32_t conflict_count = 0;
     for (size_t i = 0; i < results->count; i++) {
         const struct sync_result *const result = &results->items[i];
         cr_assert(sync_result_is_success(result));
+        conflict_count += result->conflict_count;
         for (uint32_t k = 0; k < result->conflict_entry_count; k++) {
             const struct conflict_entry *const conflict = &result->conflicts[k];
             cr_assert_eq(conflict->reason, CONFLICT_CONCURRENT_MODIFICATION);
@@ -125,6 +128,7 @@ static void expect_scene_of_results(const struct result_list *results)
         }
         last = result->scene_version > last->scene_version ? result : last;
     }
+    cr_assert_gt(conflict_count, 0, "there was no race");
     const struct scene_view scene = world_scene(world, "s1");
     cr_assert_eq(scene.version, last->scene_version);
     cr_assert_eq(scene_view_find(&scene, "a")->value.version, last->scene_version);
@@ -139,14 +143,18 @@ Test(lifecycle, two_workers_race_for_one_scene_and_lose_nothing)
 {
     enum { BATCHES = 240 };
     world = world_create(2, 1);
+    world_set(world, "redis.command_timeout_ms=60000");
+    world_set(world, "store.cache_bytes=0"); /* every look at the scene is one at Redis */
     world_start_worker(world);
     world_start_worker(world);
     world_await_assignment(world);
     world_send(world, 0, sent_batch("s1", "b0", op_add("a", 0, 1000)));
     world_settle(world);
+    redis_server_pause(world_redis(world)); /* so that both have work in their hands at once */
     for (int i = 1; i < BATCHES; i++) {
         world_send(world, i % 2, sent_batch("s1", text_of_format("b%d", i), op_move("a", i, 1000)));
     }
+    redis_server_resume(world_redis(world));
     world_settle(world);
     const struct result_list results = world_results(world, NULL);
     cr_assert_eq(results.count, BATCHES);

@@ -167,46 +167,94 @@ Test(poison, retry_section_in_the_wrong_place_or_forged)
     cr_assert_eq(world_scene(world, "s1").version, 0);
 }
 
-static void expect_store_error(const struct sync_result *result)
+static void expect_store_error(const char *batch_id)
 {
-    cr_assert(result->final);
-    cr_assert_eq(result->failed_count, 2);
-    cr_assert_eq(failure_at(result, 0)->code, ERROR_STORE_ERROR);
-    cr_assert_eq(failure_at(result, 1)->code, ERROR_STORE_ERROR);
+    const struct sync_result result = world_result(world, batch_id);
+    cr_assert(result.final);
+    cr_assert_eq(result.failed_count, 2);
+    cr_assert_eq(failure_at(&result, 0)->code, ERROR_STORE_ERROR);
+    cr_assert_eq(failure_at(&result, 1)->code, ERROR_STORE_ERROR);
 }
 
-/* Somebody else's key stands where a scene's should. Waiting would stop every other scene. */
-Test(poison, key_of_the_wrong_type_fails_its_scene_alone)
+static void spoil_scenes(void)
 {
+    struct redis_server *const redis = world_redis(world);
+    REDIS_RUN(redis, "SET", "scene:{elements}:elements", "mine");
+    REDIS_RUN(redis, "SET", "scene:{meta}", "mine");
+    REDIS_RUN(redis, "SET", "scene:{records}:batches", "mine");
+}
+
+/* Somebody else's data stands where a scene's should. Waiting would stop every other scene. */
+Test(poison, scene_that_the_store_refuses_fails_alone)
+{
+    static const char *const spoiled[] = {"elements", "meta", "records"};
+    enum { SPOILED_COUNT = sizeof(spoiled) / sizeof(spoiled[0]) };
     world = world_create(1, 1);
-    static const char *const elements[] = {"SET", "scene:{s1}:elements", "mine", NULL};
-    static const char *const meta[] = {"SET", "scene:{s2}", "mine", NULL};
-    (void)world_redis_command(world, elements);
-    (void)world_redis_command(world, meta);
+    spoil_scenes();
     const char *const two = ops(op_add("a", 1, 1000), op_move("b", 1, 1000));
-    world_send(world, 0, sent_batch("s1", "b1", two));
-    world_send(world, 0, sent_batch("s2", "b2", two));
-    world_send(world, 0, sent_batch("s3", "b3", op_add("a", 1, 1000)));
-    world_send(world, 0, sent_batch("s1", "b4", two));
+    for (size_t i = 0; i < SPOILED_COUNT; i++) {
+        world_send(world, 0, sent_batch(spoiled[i], spoiled[i], two));
+    }
+    world_send(world, 0, sent_batch("good", "good", op_add("a", 1, 1000)));
+    world_send(world, 0, sent_batch("elements", "elements-2", two));
     world_start_worker(world);
     world_settle(world);
 
-    static const char *const refused[] = {"b1", "b2", "b4"};
-    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-        const struct sync_result result = world_result(world, refused[i]);
-        expect_store_error(&result);
+    for (size_t i = 0; i < SPOILED_COUNT; i++) {
+        expect_store_error(spoiled[i]);
     }
-    const struct sync_result good = world_result(world, "b3");
+    expect_store_error("elements-2");
+    const struct sync_result good = world_result(world, "good");
     cr_assert(sync_result_is_success(&good));
     const struct record_list dead = world_records(world, TOPIC_DEAD);
-    cr_assert_eq(dead.count, 3);
+    cr_assert_eq(dead.count, SPOILED_COUNT + 1);
     for (size_t i = 0; i < dead.count; i++) {
         cr_assert_str_eq(world_header(&dead.items[i], "scenesync-error-code"), "store_error");
         cr_assert_str_eq(world_header(&dead.items[i], "scenesync-indexes"), "0,1");
     }
-    static const char *const untouched[] = {"GET", "scene:{s1}:elements", NULL};
+    static const char *const untouched[] = {"GET", "scene:{elements}:elements", NULL};
     cr_assert_str_eq(world_redis_command(world, untouched), "mine");
     cr_assert_eq(world_records(world, TOPIC_RETRY_1).count, 0);
+}
+
+/* One element that nobody can read is one operation's failure, not its scene's. */
+Test(poison, element_that_is_unreadable_fails_alone)
+{
+    world = world_create(1, 1);
+    REDIS_RUN(world_redis(world), "HSET", "scene:{s1}:elements", "a", "mine");
+    world_send(world, 0, sent_batch("s1", "b1", ops(op_move("a", 1, 1000), op_add("b", 1, 1000))));
+    world_start_worker(world);
+    world_settle(world);
+    const struct sync_result result = world_result(world, "b1");
+    cr_assert_eq(result.synced_count, 1);
+    cr_assert_eq(failure_at(&result, 0)->code, ERROR_STORE_ERROR);
+    const struct record_list dead = world_records(world, TOPIC_DEAD);
+    cr_assert_eq(dead.count, 1);
+    cr_assert_str_eq(world_header(&dead.items[0], "scenesync-indexes"), "0");
+    static const char *const untouched[] = {"HGET", "scene:{s1}:elements", "a", NULL};
+    cr_assert_str_eq(world_redis_command(world, untouched), "mine");
+    static const char *const added[] = {"HEXISTS", "scene:{s1}:elements", "b", NULL};
+    cr_assert_str_eq(world_redis_command(world, added), "1");
+}
+
+/* An element that another program wrote as nothing but its document is version 0, time 0. */
+Test(poison, bare_map_of_another_program_is_an_element)
+{
+    world = world_create(1, 1);
+    REDIS_RUN(world_redis(world), "HSET", "scene:{s1}:elements", "a",
+              "\x82\xa2id\xa1"
+              "a\xa4kind\x81\xa4type\xa1t");
+    world_send(world, 0, sent_batch("s1", "b1", op_move("a", 5, 1)));
+    world_send(world, 0, sent_batch("s1", "b2", op_remove("a", 2)));
+    world_start_worker(world);
+    const struct sync_result moved = world_await_results(world, "b1", 1).items[0];
+    world_settle(world);
+    cr_assert(sync_result_is_success(&moved));
+    cr_assert_eq(moved.conflict_count, 0);
+    cr_assert_eq(moved.scene_version, 1);
+    const struct sync_result removed = world_result(world, "b2");
+    cr_assert(sync_result_is_success(&removed));
+    cr_assert_eq(world_scene(world, "s1").element_count, 0);
 }
 
 /* The broker takes no message of its size: an operator learns at least that there was one. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tests/support/child_process.h"
+#include "tests/support/fake_redis.h"
 #include "tests/support/redis_store_fixture.h"
 #include "tests/support/store_contract.h"
 #include "tests/support/store_requests.h"
@@ -159,6 +160,89 @@ Test(redis_faults, drops_a_connection_that_does_not_answer)
     cr_assert_eq(load.version, scene.version + 1);
     scene.version = load.version;
     commit_works(&scene);
+    close_scene(&scene);
+}
+
+/* A listener whose queue is full: Linux drops what else wants to connect. */
+Test(redis_faults, gives_up_connecting_after_a_while)
+{
+    struct scene scene = {.server = redis_server_start()};
+    struct fake_redis fake = fake_redis_start();
+    const int others[] = {fake_redis_knock(&fake), fake_redis_knock(&fake),
+                          fake_redis_knock(&fake)};
+    struct redis_store_options options = options_on(&scene);
+    options.address.port = fake.port;
+    options.connect_timeout_ms = 100;
+    open_store(&scene, &options);
+    const uint64_t start_ms = monotonic_ms();
+    await_event(scene.store, &scene.watch, STORE_EVENT_DISCONNECTED,
+                "connecting to Redis took 100");
+    cr_assert_geq(monotonic_ms() - start_ms, 99);
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        (void)close(others[i]);
+    }
+    fake_redis_stop(&fake);
+    close_scene(&scene);
+}
+
+static uint64_t read_stopped_clock(void *context)
+{
+    (void)context;
+    return 1000;
+}
+
+Test(redis_faults, poll_returns_in_time_even_where_the_clock_stands_still)
+{
+    struct scene scene = {.server = redis_server_start()};
+    struct redis_store_options options = options_on(&scene);
+    options.monotonic_ms = read_stopped_clock;
+    open_store(&scene, &options);
+    await_event(scene.store, &scene.watch, STORE_EVENT_CONNECTED, "");
+    const uint64_t start_ms = monotonic_ms();
+    cr_assert_eq(store_poll(scene.store, 50), 0);
+    cr_assert_geq(monotonic_ms() - start_ms, 49);
+    commit_works(&scene);
+    close_scene(&scene);
+}
+
+static uint64_t test_clock_ms = 1000;
+
+static uint64_t read_test_clock(void *context)
+{
+    (void)context;
+    return test_clock_ms;
+}
+
+/** Polls until nothing moves any more. */
+static void let_things_settle(struct store *store)
+{
+    for (int i = 0; i < 10; i++) {
+        (void)store_poll(store, 20);
+    }
+}
+
+Test(redis_faults, waits_shortly_again_after_a_success)
+{
+    struct scene scene = {.server = redis_server_start()};
+    struct redis_store_options options = options_on(&scene);
+    options.monotonic_ms = read_test_clock;
+    options.command_timeout_ms = INT32_MAX;
+    REDIS_RUN(scene.server, "CONFIG", "SET", "maxmemory", "1");
+    open_store(&scene, &options);
+    for (int i = 0; i < 10; i++) {
+        test_clock_ms += 5000;
+        let_things_settle(scene.store);
+    }
+    await_event(scene.store, &scene.watch, STORE_EVENT_WAITING, "OOM");
+    REDIS_RUN(scene.server, "CONFIG", "SET", "maxmemory", "0");
+    test_clock_ms += 5000;
+    await_event(scene.store, &scene.watch, STORE_EVENT_CONNECTED, "");
+    for (int i = 0; i < 5; i++) {
+        REDIS_RUN(scene.server, "CLIENT", "KILL", "TYPE", "normal");
+        await_event(scene.store, &scene.watch, STORE_EVENT_DISCONNECTED, "closed");
+        test_clock_ms += 50;
+        await_event(scene.store, &scene.watch, STORE_EVENT_CONNECTED, "");
+    }
     close_scene(&scene);
 }
 

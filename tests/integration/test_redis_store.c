@@ -198,8 +198,15 @@ Test(redis_store, more_bytes_than_the_sockets_take_at_once)
                                        .arena = &scene.arena};
         store_submit_load(scene.store, &loads[i]);
     }
+    (void)store_poll(scene.store, 0); /* sends a part */
+    struct scene_load last = {.session_id = span_of_text("s"), .arena = &scene.arena};
+    store_submit_load(scene.store, &last);
     while (store_poll(scene.store, 50) > 0) {
     }
+    cr_assert_eq(last.version, LARGE_COMMITS);
+    const uint64_t start_ms = monotonic_ms();
+    (void)store_poll(scene.store, 50);
+    cr_assert_geq(monotonic_ms() - start_ms, 49, "it does not know that all is sent");
     for (size_t i = 0; i < LARGE_COMMITS; i++) {
         cr_assert_eq(commits[i].status, STORE_DONE, "commit %zu", i);
         cr_assert_eq(loads[i].status, STORE_DONE, "load %zu", i);
@@ -347,6 +354,24 @@ Test(redis_store, servers_that_it_cannot_work_with)
         await_event(pair.store, &pair.watch, cases[i].event, cases[i].detail);
         close_pair(&pair);
     }
+}
+
+Test(redis_store, slow_reply_that_keeps_coming_is_awaited)
+{
+    static const char reply[] = "*2\r\n$7\r\nversion\r\n$5\r\n6.0.0\r\n";
+    struct pair pair;
+    open_pair(&pair);
+    for (size_t i = 0; i + 1 < sizeof(reply); i += 4) {
+        char part[5] = "";
+        memcpy(part, reply + i, sizeof(reply) - 1 - i < 4 ? sizeof(reply) - 1 - i : 4);
+        fake_redis_say(&pair.fake, part);
+        const uint64_t until_ms = monotonic_ms() + 40;
+        while (monotonic_ms() < until_ms) {
+            (void)store_poll(pair.store, 10);
+        }
+    }
+    await_event(pair.store, &pair.watch, STORE_EVENT_WAITING, "version is 6.0.0");
+    close_pair(&pair);
 }
 
 Test(redis_store, tells_repeated_failures_once)

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,7 +16,7 @@ struct fake_redis fake_redis_start(void)
     socklen_t size = sizeof(address);
     struct fake_redis fake = {.listener = socket(AF_INET, SOCK_STREAM, 0), .connection = -1};
     cr_assert(fake.listener >= 0 && bind(fake.listener, (struct sockaddr *)&address, size) == 0 &&
-              listen(fake.listener, 1) == 0 &&
+              listen(fake.listener, 0) == 0 &&
               getsockname(fake.listener, (struct sockaddr *)&address, &size) == 0);
     fake.port = ntohs(address.sin_port);
     return fake;
@@ -54,9 +55,13 @@ void fake_redis_hang_up(struct fake_redis *fake)
     }
 }
 
-size_t fake_redis_listen(struct fake_redis *fake)
+int fake_redis_knock(const struct fake_redis *fake)
 {
-    char bytes[65536];
-    const ssize_t size = recv(fake->connection, bytes, sizeof(bytes), MSG_DONTWAIT);
-    return size > 0 ? (size_t)size : 0;
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons((uint16_t)fake->port),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int descriptor = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert(descriptor >= 0 && fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0);
+    (void)connect(descriptor, (const struct sockaddr *)&address, sizeof(address));
+    return descriptor;
 }

@@ -17,14 +17,15 @@ struct fake_redis {
 struct fake_redis fake_redis_start(void);
 void fake_redis_stop(struct fake_redis *fake);
 
+/** Starts to connect as somebody else; returns the socket, for close(). Without an accept two of
+ * them fill the listener's queue. */
+int fake_redis_knock(const struct fake_redis *fake);
+
 /** Polls the store until it has connected here. */
 void fake_redis_accept(struct fake_redis *fake, struct store *store);
 
 /** Says it to the store. */
 void fake_redis_say(struct fake_redis *fake, const char *bytes);
 void fake_redis_hang_up(struct fake_redis *fake);
-
-/** Takes what the store has sent so far; returns how much. */
-size_t fake_redis_listen(struct fake_redis *fake);
 
 #endif

@@ -240,7 +240,18 @@ Test(batch_decode, depth_counts_from_the_operations_map)
                       "{'session_id':'s','operations':[{'op':'interaction','timestamp':1,"
                       "'event':[[[]]]}]}",
                       ERROR_TOO_DEEP);
+    check_message_has(&check, "nested 6 deep, at most 5");
     check_message_has(&check, "limits.max_depth 3");
+}
+
+Test(batch_decode, says_only_what_it_knows_of_a_nesting_that_it_stops_to_follow)
+{
+    static uint8_t payload[1000];
+    memset(payload, 0x91, sizeof payload);
+    memcpy(payload, "\x81\xa1x", 3);
+    payload[sizeof payload - 1] = 0xc0;
+    batch_refuse(&check, span_make(payload, sizeof payload), ERROR_TOO_DEEP);
+    check_message_has(&check, "nested at least ");
 }
 
 Test(batch_decode, repeated_keys_are_found_among_very_many)

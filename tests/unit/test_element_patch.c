@@ -160,6 +160,8 @@ Test(element_patch, stores_parents_normalised_and_nil)
     assert_patched(document, "{'parent':'0F8FAD5B-D9CB-469F-A165-70867728950E'}",
                    "{" K ",'parent':'0f8fad5b-d9cb-469f-a165-70867728950e'}");
     assert_patched("{" K "}", "{'parent':null}", "{" K ",'parent':null}");
+    /* Text that is normal already keeps its encoding. */
+    assert_patched(document, "{'parent':'hex:d90171'}", "{" K ",'parent':'hex:d90171'}");
 }
 
 Test(element_patch, clamps_numbers_of_the_transform)

@@ -272,6 +272,10 @@ Test(wire, says_where_a_message_is_cut_off)
     cr_assert_not(is_well_formed(bytes_of_hex("92 dc0001")));
     cr_assert_str_eq(error.message, "cut off: the container at byte 1 announces 1 values, more "
                                     "than the 0 bytes behind it can hold");
+    /* The last value there is no container, or one that would fit: others are missing. */
+    cr_assert_not(is_well_formed(bytes_of_hex("93 a26161")));
+    cr_assert_str_eq(error.message, "cut off: 2 values must follow the head at byte 1, more than "
+                                    "the 0 bytes behind it can hold");
 }
 
 Test(wire, survives_a_mebibyte_of_nested_heads)
