@@ -262,7 +262,7 @@ static bool strategy_read(const struct decoding *decoding)
         char quoted[ERROR_QUOTE_BYTES_MAX];
         return error_set(decoding->error, ERROR_INVALID_VALUE,
                          "`strategy` is \"%s\", allowed are last_write_wins, local_wins, "
-                         "remote_wins, merge",
+                         "remote_wins",
                          error_quote(value.body, quoted));
     }
     if (!decoding->context->allow_batch_strategy && !decoding->context->from_retry_topic) {

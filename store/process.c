@@ -222,12 +222,9 @@ static struct sync_result begin_result(const struct batch *batch,
         .attempts = process_attempt_of(batch),
         .strategy = batch->strategy,
         .source = context->source,
-        .timestamp_ms = context->timestamp_ms,
-        .duration_ms = context->duration_ms,
     };
     if (retry != NULL) {
         result.source = retry->source;
-        result.duration_ms += retry->duration_ms;
         result.synced_count = retry->synced_count;
         result.clamped_count = retry->clamped_count;
         result.failed_count = retry->failure_count;
@@ -263,9 +260,19 @@ bool process_batch(struct scene *scene, const struct batch *batch,
     }
     result.conflict_count = result.conflict_entry_count;
     result.final = result.pending_count == 0;
-    result.next_attempt_at_ms = result.final ? 0 : context->timestamp_ms + context->retry_delay_ms;
+    process_stamp(&result, batch, context);
     *out = result;
     return true;
+}
+
+void process_stamp(struct sync_result *result, const struct batch *batch,
+                   const struct process_context *context)
+{
+    uint64_t before_ms = batch->retry == NULL ? 0 : batch->retry->duration_ms;
+    result->timestamp_ms = context->timestamp_ms;
+    result->duration_ms = before_ms + context->duration_ms;
+    result->next_attempt_at_ms =
+        result->final ? 0 : context->timestamp_ms + context->retry_delay_ms;
 }
 
 void process_fail_pending(struct sync_result *result)

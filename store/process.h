@@ -38,6 +38,13 @@ process_batch(struct scene *scene, const struct batch *batch, const struct proce
               struct sync_result *out, struct error *error);
 
 /**
+ * Writes the context's times into a result, again: process_batch() took those of its beginning, and
+ * section 5 wants those at which the commit is sent.
+ */
+void process_stamp(struct sync_result *result, const struct batch *batch,
+                   const struct process_context *context);
+
+/**
  * The requeue does not fit a message: what is pending fails for good as retry_too_large, and the
  * result becomes final (section 6).
  */

@@ -9,8 +9,10 @@
 #include "store/redis_keys.h"
 
 enum {
-    FIELDS_PER_COMMAND_MAX = 5000, /* so that no single command holds Redis up for long */
-    META_FIELDS = 3,               /* version, commit, element_count */
+    /* No single command holds Redis up for long, and no reply is far beyond what a cycle may use:
+     * hiredis builds it whole, and a field may have limits.max_element_bytes. */
+    FIELDS_PER_COMMAND_MAX = 128,
+    META_FIELDS = 3, /* version, commit, element_count */
     RECORD_KEYS = 3
 };
 

@@ -5,6 +5,7 @@
 
 #include "store/cache.h"
 #include "worker/cycle_log.h"
+#include "worker/patience.h"
 #include "worker/publish.h"
 #include "worker/scene_work.h"
 
@@ -18,8 +19,9 @@ enum {
     CYCLE_SCRATCH_BYTES_MAX = 256 << 20,
     STORE_POLL_MS = 100,
     STORE_CONNECT_POLL_MS = 20, /* between cycles, while not connected */
-    /* A wait that lasts longer is an outage: fetching pauses, the group is kept alive. */
-    SERVICE_AFTER_MS = 500
+    /* A batch may be a lot of work (thousands of changes of one very large element): after so much
+     * of it Kafka is polled before the next scene's. */
+    STEP_MS_MAX = 500
 };
 
 struct cycle {
@@ -32,6 +34,7 @@ struct cycle {
     size_t record_begin, record_count; /* taken from Kafka; [begin, count) not yet worked with */
     size_t run_records_max;            /* fewer after a run that needed too much memory */
     bool must_fail_run;                /* even one record did */
+    struct patience patience;
 };
 
 /* One run over the first records that are open. */
@@ -52,6 +55,12 @@ struct cycle *cycle_create(const struct cycle_parts *parts)
     }
     cycle->parts = *parts;
     cycle->token_state = parts->token_seed;
+    cycle->patience = (struct patience){
+        .clock = parts->clock,
+        .source = parts->source,
+        .must_abandon = parts->must_abandon,
+        .abandon_context = parts->abandon_context,
+    };
     cycle->run_records_max = CYCLE_RECORDS_MAX;
     cycle->cache = scene_cache_create((size_t)parts->settings->store_cache_bytes);
     arena_init(&cycle->arena, CYCLE_ARENA_BYTES_MAX);
@@ -208,10 +217,13 @@ static bool group_by_scene(struct cycle *cycle, struct run *run, const struct wo
     return true;
 }
 
-/* Takes every scene as far as it goes without waiting. */
+/* Takes every scene as far as it goes without waiting; those that there is no time for are taken on
+ * by the next call. */
 static bool step_works(struct run *run, const struct work_context *context, struct error *error)
 {
-    for (size_t i = 0; i < run->work_count; i++) {
+    uint64_t since_ms = clock_monotonic_ms(context->clock);
+    for (size_t i = 0;
+         i < run->work_count && clock_monotonic_ms(context->clock) - since_ms < STEP_MS_MAX; i++) {
         if (!scene_work_step(&run->works[i], context, error)) {
             return false;
         }
@@ -239,22 +251,11 @@ static bool complete_works(struct run *run, const struct work_context *context, 
     return true;
 }
 
-/* Keeps the group membership during a long wait; false where the wait is to end. */
-static bool wait_goes_on(struct cycle *cycle, uint64_t since_ms)
-{
-    const struct cycle_parts *parts = &cycle->parts;
-    if (clock_monotonic_ms(parts->clock) - since_ms >= SERVICE_AFTER_MS) {
-        source_service(parts->source);
-    }
-    return !parts->must_abandon(parts->abandon_context);
-}
-
 /* Read, decide, commit, until the store has it all. An outage of any length is waited for. */
 static enum cycle_outcome apply_works(struct cycle *cycle, struct run *run,
                                       const struct work_context *context, struct error *error)
 {
     struct store *store = cycle->parts.store;
-    uint64_t since_ms = clock_monotonic_ms(cycle->parts.clock);
     for (;;) {
         if (store_is_ready(store) && !step_works(run, context, error)) {
             return CYCLE_FATAL;
@@ -263,13 +264,11 @@ static enum cycle_outcome apply_works(struct cycle *cycle, struct run *run,
             return CYCLE_WORKED;
         }
         /* Everything submitted goes out together; answers may come in parts. */
-        if (store_poll(store, STORE_POLL_MS) == 0) {
-            since_ms = store_is_ready(store) ? clock_monotonic_ms(cycle->parts.clock) : since_ms;
-        }
+        (void)store_poll(store, STORE_POLL_MS);
         if (!complete_works(run, context, error)) {
             return CYCLE_FATAL;
         }
-        if (!wait_goes_on(cycle, since_ms)) {
+        if (!patience_goes_on(&cycle->patience)) {
             return CYCLE_ABANDONED;
         }
     }
@@ -310,11 +309,8 @@ static enum cycle_outcome publish_works(struct cycle *cycle, struct run *run, st
     }
     struct publish_parts publish = {
         .sink = cycle->parts.sink,
-        .source = cycle->parts.source,
-        .clock = cycle->parts.clock,
         .log = cycle->parts.log,
-        .must_abandon = cycle->parts.must_abandon,
-        .abandon_context = cycle->parts.abandon_context,
+        .patience = &cycle->patience,
     };
     run->is_published = true;
     switch (publish_all(&publish, &outbox)) {
@@ -379,6 +375,7 @@ static void settle_run(struct cycle *cycle, const struct run *run)
 static enum cycle_outcome run_once(struct cycle *cycle, struct run *run, struct error *error)
 {
     struct work_context context = work_context_of(cycle);
+    patience_begin(&cycle->patience);
     if (!decode_records(cycle, run, error) || !group_by_scene(cycle, run, &context, error)) {
         return CYCLE_FATAL;
     }

@@ -46,6 +46,26 @@ static struct record_header *begin_headers(struct outbox *outbox, struct letter 
     return headers;
 }
 
+/* What the record had for headers, without ours from an earlier attempt: traces go on through
+ * retries and dead letters. NULL with a count: out of memory. */
+static struct record_header *foreign_headers(struct outbox *outbox, const struct delivery *delivery,
+                                             size_t *count)
+{
+    static const char own_prefix[] = "scenesync-";
+    struct record_header *headers = source_headers(delivery->record, outbox->arena, count);
+    size_t kept = 0;
+    if (headers == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        if (strncmp(headers[i].name, own_prefix, sizeof(own_prefix) - 1) != 0) {
+            headers[kept++] = headers[i];
+        }
+    }
+    *count = kept;
+    return headers;
+}
+
 static void add_header(struct letter *letter, struct record_header *headers, const char *name,
                        struct span value)
 {
@@ -121,13 +141,18 @@ static bool post_requeue(struct outbox *outbox, struct delivery *delivery, struc
                                 ? NULL
                                 : post(outbox, delivery, LETTER_REQUEUE, topic,
                                        arena_copy(outbox->arena, buffer_span(outbox->scratch)));
-    struct record_header *headers = letter == NULL ? NULL : begin_headers(outbox, letter, NULL, 0);
+    size_t extra_count = 0;
+    struct record_header *extra = foreign_headers(outbox, delivery, &extra_count);
+    bool has_memory = letter != NULL && (extra != NULL || extra_count == 0);
+    struct record_header *headers =
+        has_memory ? begin_headers(outbox, letter, extra, extra_count) : NULL;
     if (headers == NULL ||
         !add_header_number(outbox, letter, headers, "scenesync-attempt", result->attempts + 1) ||
         !add_header_number(outbox, letter, headers, "scenesync-not-before",
                            result->next_attempt_at_ms)) {
         return out_of_memory(error);
     }
+    letter->original_header_count = extra_count;
     letter->outgoing.key = result->session_id;
     letter->outgoing.partition = delivery->source.partition;
     outbox->stats->requeues++;
@@ -140,8 +165,11 @@ static struct record_header *dead_headers(struct outbox *outbox, struct letter *
 {
     const struct delivery *delivery = letter->delivery;
     size_t original_count = 0;
+    /* A batch refused whole is kept exactly as it was. */
     struct record_header *original =
-        source_headers(delivery->record, outbox->arena, &original_count);
+        delivery->refusal.code != ERROR_NONE
+            ? source_headers(delivery->record, outbox->arena, &original_count)
+            : foreign_headers(outbox, delivery, &original_count);
     if (original == NULL && original_count > 0) {
         return NULL;
     }
@@ -278,26 +306,32 @@ static enum outbox_shrinking shrink_result(struct outbox *outbox, struct letter 
     return is_smaller ? OUTBOX_SHRUNK : OUTBOX_CANNOT_SHRINK;
 }
 
-/* First goes the value, then what the record had for headers: ours say where it stands in full. */
-static enum outbox_shrinking shrink_dead(struct outbox *outbox, struct letter *letter)
+/* Takes away what the record had for headers: ours stand behind them. */
+static enum outbox_shrinking drop_original_headers(struct letter *letter)
 {
-    struct outgoing *outgoing = &letter->outgoing;
-    if (outgoing->value.size > 0) {
-        struct record_header *headers =
-            begin_headers(outbox, letter, outgoing->headers, outgoing->header_count);
-        if (headers == NULL) {
-            return OUTBOX_NO_MEMORY;
-        }
-        add_header(letter, headers, "scenesync-truncated", flag_text(true));
-        outgoing->value = span_make("", 0);
-        return OUTBOX_SHRUNK;
-    }
     if (letter->original_header_count == 0) {
         return OUTBOX_CANNOT_SHRINK;
     }
-    outgoing->headers += letter->original_header_count;
-    outgoing->header_count -= letter->original_header_count;
+    letter->outgoing.headers += letter->original_header_count;
+    letter->outgoing.header_count -= letter->original_header_count;
     letter->original_header_count = 0;
+    return OUTBOX_SHRUNK;
+}
+
+/* First goes the value, then the record's headers. */
+static enum outbox_shrinking shrink_dead(struct outbox *outbox, struct letter *letter)
+{
+    struct outgoing *outgoing = &letter->outgoing;
+    if (outgoing->value.size == 0) {
+        return drop_original_headers(letter);
+    }
+    struct record_header *headers =
+        begin_headers(outbox, letter, outgoing->headers, outgoing->header_count);
+    if (headers == NULL) {
+        return OUTBOX_NO_MEMORY;
+    }
+    add_header(letter, headers, "scenesync-truncated", flag_text(true));
+    outgoing->value = span_make("", 0);
     return OUTBOX_SHRUNK;
 }
 
@@ -311,5 +345,5 @@ enum outbox_shrinking outbox_shrink(struct outbox *outbox, struct letter *letter
     case LETTER_REQUEUE:
         break;
     }
-    return OUTBOX_CANNOT_SHRINK;
+    return drop_original_headers(letter); /* nothing of a requeue's value can go */
 }

@@ -17,7 +17,7 @@ struct letter {
     struct outgoing outgoing;
     enum letter_kind kind;
     struct delivery *delivery;
-    size_t original_header_count; /* LETTER_DEAD: how many of the headers are the record's own */
+    size_t original_header_count; /* how many of the headers, in front, are the record's own */
     struct letter *next;          /* in the order of posting */
 };
 
@@ -45,8 +45,8 @@ enum outbox_shrinking {
 
 /**
  * Makes a letter smaller that the broker refused for its size: a dead letter loses its value and
- * says `scenesync-truncated`, then the record's own headers; a result leaves out more. A requeue
- * cannot.
+ * says `scenesync-truncated`, then the record's own headers; a result leaves out more; a requeue
+ * loses the record's headers only.
  */
 enum outbox_shrinking outbox_shrink(struct outbox *outbox, struct letter *letter);
 

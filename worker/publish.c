@@ -2,7 +2,6 @@
 
 enum {
     PUBLISH_POLL_MS = 100,
-    PUBLISH_SERVICE_AFTER_MS = 500,
     /* A letter that no topic takes is tried again this often: an operator has to act. */
     PUBLISH_TOO_LARGE_PAUSE_MS = 5000
 };
@@ -17,21 +16,11 @@ static void log_too_large(const struct publish_parts *parts, const struct letter
     log_end(&line);
 }
 
-/* Keeps the group membership during a long wait; false where the wait is to end. */
-static bool wait_goes_on(const struct publish_parts *parts, uint64_t since_ms)
-{
-    if (clock_monotonic_ms(parts->clock) - since_ms >= PUBLISH_SERVICE_AFTER_MS) {
-        source_service(parts->source);
-    }
-    return !parts->must_abandon(parts->abandon_context);
-}
-
 /* Waits for the answers to everything sent. */
 static bool await_answers(const struct publish_parts *parts)
 {
-    uint64_t since_ms = clock_monotonic_ms(parts->clock);
     while (sink_poll(parts->sink, PUBLISH_POLL_MS) > 0) {
-        if (!wait_goes_on(parts, since_ms)) {
+        if (!patience_goes_on(parts->patience)) {
             return false;
         }
     }
@@ -40,10 +29,11 @@ static bool await_answers(const struct publish_parts *parts)
 
 static bool pause_for(const struct publish_parts *parts, uint64_t pause_ms)
 {
-    uint64_t since_ms = clock_monotonic_ms(parts->clock);
-    while (clock_monotonic_ms(parts->clock) - since_ms < pause_ms) {
+    const struct clock *clock = parts->patience->clock;
+    uint64_t since_ms = clock_monotonic_ms(clock);
+    while (clock_monotonic_ms(clock) - since_ms < pause_ms) {
         (void)sink_poll(parts->sink, PUBLISH_POLL_MS);
-        if (!wait_goes_on(parts, since_ms)) {
+        if (!patience_goes_on(parts->patience)) {
             return false;
         }
     }

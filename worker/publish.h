@@ -8,14 +8,12 @@
 #define SCENESYNC_WORKER_PUBLISH_H
 
 #include "worker/outbox.h"
+#include "worker/patience.h"
 
 struct publish_parts {
     struct sink *sink;
-    struct record_source *source; /* served during long waits */
-    const struct clock *clock;
     struct log *log;
-    bool (*must_abandon)(void *context);
-    void *abandon_context;
+    struct patience *patience;
 };
 
 enum publish_outcome { PUBLISH_ACKNOWLEDGED, PUBLISH_ABANDONED, PUBLISH_NO_MEMORY };

@@ -10,6 +10,7 @@ enum {
     /* A commit blocks Redis for everybody while it runs: keep it short. */
     COMMIT_ELEMENTS_MAX = 2000,
     COMMIT_BYTES_MAX = 4 << 20,
+    DECIDE_MS_MAX = 500, /* then the cycle gets a turn to poll Kafka */
     TOKEN_BYTES = 16
 };
 
@@ -20,6 +21,7 @@ struct portion {
     bool *touched_positions; /* by index in the scene */
     bool has_positions;
     int64_t updated_at_ms;
+    uint64_t begun_ms; /* monotonic */
 };
 
 static bool out_of_memory(struct error *error)
@@ -36,10 +38,12 @@ static uint64_t next_token(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static bool portion_is_full(const struct scene_work *work, const struct portion *portion)
+static bool portion_is_full(const struct scene_work *work, const struct portion *portion,
+                            const struct clock *clock)
 {
     return work->scene->dirty_count >= COMMIT_ELEMENTS_MAX ||
-           portion->record_bytes >= COMMIT_BYTES_MAX;
+           portion->record_bytes >= COMMIT_BYTES_MAX ||
+           clock_monotonic_ms(clock) - portion->begun_ms >= DECIDE_MS_MAX;
 }
 
 static int64_t timestamp_of(const struct delivery *delivery)
@@ -176,8 +180,12 @@ static bool decide_new(struct scene_work *work, struct delivery *delivery,
                        struct error *error)
 {
     struct process_context process = process_context_of(work, delivery, context);
-    if (!process_batch(work->scene, &delivery->batch, &process, &delivery->result, error) ||
-        !check_requeue(delivery, context, error) ||
+    if (!process_batch(work->scene, &delivery->batch, &process, &delivery->result, error)) {
+        return false;
+    }
+    process = process_context_of(work, delivery, context); /* the times after the work */
+    process_stamp(&delivery->result, &delivery->batch, &process);
+    if (!check_requeue(delivery, context, error) ||
         !remember(work, delivery, context, portion, error)) {
         return false;
     }
@@ -354,6 +362,16 @@ static bool submit_commit(struct scene_work *work, const struct work_context *co
     return true;
 }
 
+/* A delivery whose record is gone is dropped without an answer. So before that is believed, the
+ * records are read once more: a rotation of their generations between the reads of one load can
+ * hide one. */
+static void read_again(struct scene_work *work)
+{
+    work->has_doubted = true;
+    scene_forget(work->scene, false);
+    work->state = WORK_READ;
+}
+
 bool scene_decide(struct scene_work *work, const struct work_context *context, struct error *error)
 {
     size_t open_count = work->delivery_count - work->begin;
@@ -361,6 +379,7 @@ bool scene_decide(struct scene_work *work, const struct work_context *context, s
         .records = arena_alloc_array(context->arena, open_count, sizeof(struct record_write)),
         .touched_positions =
             arena_alloc_array(context->arena, work->scene->position_count, sizeof(bool)),
+        .begun_ms = clock_monotonic_ms(context->clock),
     };
     if (portion.records == NULL || portion.touched_positions == NULL) {
         return out_of_memory(error);
@@ -370,9 +389,15 @@ bool scene_decide(struct scene_work *work, const struct work_context *context, s
         struct delivery *delivery = work->deliveries[at];
         delivery->refusal.code = ERROR_NONE; /* of an earlier look at it */
         delivery->verdict = recognise_delivery(work, delivery);
+        if (delivery->verdict == VERDICT_STALE && !work->has_doubted &&
+            work->mode != WORK_UNRECORDED) {
+            read_again(work);
+            return true;
+        }
         bool is_second_attempt =
             delivery->verdict == VERDICT_NEW && work->known[delivery->known_index].is_uncommitted;
-        if (at > work->begin && (is_second_attempt || portion_is_full(work, &portion))) {
+        if (at > work->begin &&
+            (is_second_attempt || portion_is_full(work, &portion, context->clock))) {
             break; /* one record, one attempt per commit */
         }
         if (!decide_one(work, delivery, context, &portion, error)) {

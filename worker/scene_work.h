@@ -62,6 +62,7 @@ struct scene_work {
     enum work_state state;
     enum work_mode mode;
     bool has_read;        /* read in this cycle, not only taken from the cache */
+    bool has_doubted;     /* a delivery looked stale, and everything was read again to be sure */
     bool has_first_looks; /* the scene remembers what it was read as */
     uint32_t lost_races;
     uint64_t epoch;      /* of the store's connection that the scene was read under */
