@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "store/redis_store.h"
+
 enum {
     RECEIVE_BYTES_MAX = 64 * 1024,
     OUTPUT_BYTES_KEPT = 16 * 1024 * 1024 /* a larger buffer is given back when all is sent */
@@ -185,4 +187,13 @@ bool redis_connection_next_reply(struct redis_connection *connection, struct red
     }
     *reply = object;
     return true;
+}
+
+#define VERSION_TEXT(number) VERSION_DIGITS(number)
+#define VERSION_DIGITS(number) #number
+
+const char *redis_store_library_version(void)
+{
+    return VERSION_TEXT(HIREDIS_MAJOR) "." VERSION_TEXT(HIREDIS_MINOR) "." VERSION_TEXT(
+        HIREDIS_PATCH);
 }

@@ -48,6 +48,9 @@ struct redis_store_options {
 /** Makes the store; connects in the first polls. Returns owned, or NULL when out of memory. */
 struct store *redis_store_create(const struct redis_store_options *options);
 
+/** The version of hiredis that this was built with, e.g. "0.14.1". Static; thread-safe. */
+const char *redis_store_library_version(void);
+
 /**
  * Reads one whole scene, for `scenesync scene`: every element's id and raw value, in no order, all
  * of one version. Polls until done; `timeout_ms` is for the store to get ready. Values go to the

@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "protocol/pack.h"
+#include "store/redis_store.h"
 
 /* inih has no way to tell. */
 void version_print(FILE *out)
@@ -13,6 +14,7 @@ void version_print(FILE *out)
     (void)fprintf(out, "scenesync %s\n", SCENESYNC_VERSION);
     (void)fprintf(out, "librdkafka %s\n", rd_kafka_version_str());
     (void)fprintf(out, "msgpack-c %s\n", pack_library_version());
+    (void)fprintf(out, "hiredis %s\n", redis_store_library_version());
     (void)fprintf(out, "xxhash %u.%u.%u\n", xxhash / 10000, xxhash / 100 % 100, xxhash % 100);
     (void)fprintf(out, "jansson %s\n", jansson_version_str());
 }

@@ -155,6 +155,31 @@ static void send_moves(int from, int to)
     }
 }
 
+static void await_committed(int64_t offset)
+{
+    const uint64_t deadline_ms = monotonic_ms() + WORLD_WAIT_MS;
+    while (kafka_broker_committed(world_broker(world), "scenesync", TOPIC_OPS, 0) < offset) {
+        cr_assert_lt(monotonic_ms(), deadline_ms, "offset %d is not committed", (int)offset);
+        sleep_ms(20);
+    }
+}
+
+/* Sends moves behind the `first_offset` records of the ops topic until the store has forgotten some
+ * of them, which it only does once Kafka has confirmed their offsets. */
+static int send_until_evicted(int first_offset)
+{
+    enum { WAVE = 5, WAVES_MAX = 20 };
+    for (int sent = WAVE; sent <= WAVE * WAVES_MAX; sent += WAVE) {
+        send_moves(sent - WAVE, sent);
+        await_committed(first_offset + sent);
+        if (stored_records() + WAVE <= (size_t)sent) {
+            return sent;
+        }
+    }
+    cr_assert_fail("no record is evicted");
+    return 0;
+}
+
 static void restart_from_the_beginning(struct worker_process *worker, const char *group)
 {
     worker_process_signal(worker, SIGTERM);
@@ -166,18 +191,13 @@ static void restart_from_the_beginning(struct worker_process *worker, const char
 
 Test(dedupe, redelivery_after_the_record_was_evicted)
 {
-    enum { WAVE = 5, WAVES = 4 };
     world = world_create(1, 1);
     world_set(world, "dedupe.max_batches=1");
     world_send(world, 0, sent_batch("s1", "add", op_add("a", 0, 1000)));
     struct worker_process *const worker = world_start_worker(world);
-    for (int wave = 0; wave < WAVES; wave++) { /* what is not settled is not evicted */
-        send_moves(wave * WAVE, (wave + 1) * WAVE);
-        world_settle(world);
-    }
-    cr_assert_lt(stored_records(), (size_t)WAVE * (WAVES - 1), "records are evicted");
+    const int sent = send_until_evicted(1);
     const struct scene_view before = world_scene(world, "s1");
-    cr_assert_eq(before.version, WAVE * WAVES + 1);
+    cr_assert_eq(before.version, (uint64_t)sent + 1);
     const size_t result_count = world_results(world, NULL).count;
 
     restart_from_the_beginning(worker, "again");
@@ -190,20 +210,10 @@ Test(dedupe, redelivery_after_the_record_was_evicted)
     cr_assert_eq(world_records(world, TOPIC_DEAD).count, 0);
 }
 
-static void await_committed(int64_t offset)
-{
-    const uint64_t deadline_ms = monotonic_ms() + WORLD_WAIT_MS;
-    while (kafka_broker_committed(world_broker(world), "scenesync", TOPIC_OPS, 0) < offset) {
-        cr_assert_lt(monotonic_ms(), deadline_ms, "offset %d is not committed", (int)offset);
-        sleep_ms(20);
-    }
-}
-
 /* The record of a batch that waits for its retry outlives those behind it. When all of them come
  * again, its resend must not make the ones behind it look new. */
 Test(dedupe, redelivered_resend_moves_no_position_back)
 {
-    enum { WAVE = 5, WAVES = 3 };
     world = world_create(1, 1);
     world_set(world, "dedupe.max_batches=1");
     world_set(world, "retry.max_delay_ms=15000");
@@ -213,11 +223,7 @@ Test(dedupe, redelivered_resend_moves_no_position_back)
     world_send(world, 0, waiting);
     world_send(world, 0, waiting);
     struct worker_process *const worker = world_start_worker(world);
-    for (int wave = 0; wave < WAVES; wave++) {
-        send_moves(wave * WAVE, (wave + 1) * WAVE);
-        await_committed(2 + (wave + 1) * WAVE);
-    }
-    cr_assert_lt(stored_records(), (size_t)WAVE * (WAVES - 1), "records are evicted");
+    (void)send_until_evicted(2);
     const struct scene_view before = world_scene(world, "s1");
     world_send(world, 0, sent_batch("s1", "last", op_add("u", 0, 500)));
 
