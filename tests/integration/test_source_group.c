@@ -166,7 +166,7 @@ Test(source_group, ignores_a_settlement_from_before_a_rebalance)
     size_t again_count = 0;
     while (again_count < 2) {
         cr_assert_lt(now_ms(), deadline_ms);
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < 2 && again_count < 2; i++) {
             struct record record;
             if (source_poll(sources[i], &record, 1, SIZE_MAX, FIXTURE_POLL_MS) == 1) {
                 again[again_count] = record;
