@@ -73,7 +73,8 @@ static bool size_check(const struct decoding *decoding)
                          decoding->payload.size, bytes_max);
     }
     if (decoding->payload.size == 0) {
-        return error_set(decoding->error, ERROR_NOT_MESSAGEPACK, "the message is empty");
+        return error_set(decoding->error, ERROR_NOT_MESSAGEPACK,
+                         "the message is empty; send a map");
     }
     return true;
 }
@@ -282,7 +283,9 @@ static bool operations_check(struct decoding *decoding)
 {
     const struct span raw = decoding->values[BATCH_KEY_OPERATIONS];
     if (span_is_absent(raw)) {
-        return error_set(decoding->error, ERROR_MISSING_FIELD, "`operations` is missing");
+        return error_set(decoding->error, ERROR_MISSING_FIELD,
+                         "`operations` is missing; an empty array says "
+                         "that there are none");
     }
     const struct wire_value head = wire_peek(raw);
     if (head.type == WIRE_NIL) {

@@ -203,9 +203,11 @@ bool element_finish(struct buffer *out, size_t start, const struct limits *limit
     }
     if (size > limits->element_bytes_max) {
         element_take_back(out, start);
-        return error_set(error, ERROR_ELEMENT_TOO_LARGE,
-                         "the element would have %zu bytes; limits.max_element_bytes allows %zu",
-                         size, limits->element_bytes_max);
+        return error_set(
+            error, ERROR_ELEMENT_TOO_LARGE,
+            "the element would have %zu bytes; limits.max_element_bytes allows %zu: make "
+            "it smaller, or raise it",
+            size, limits->element_bytes_max);
     }
     return true;
 }

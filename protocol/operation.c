@@ -157,7 +157,8 @@ static bool clocks_read(struct decoding *decoding)
     }
     if (!wire_as_timestamp(&value, &decoding->out->timestamp_ms)) {
         return error_set(decoding->error, ERROR_INVALID_OPERATION,
-                         "`timestamp` must be milliseconds since 1970, not negative, found %s",
+                         "`timestamp` must be milliseconds since 1970, finite and not "
+                         "negative, found %s",
                          wire_type_name(value.type));
     }
     decoding->out->has_timestamp = true;

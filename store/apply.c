@@ -64,7 +64,8 @@ static bool apply_add(struct scene *scene, struct element *element,
     if (element->presence != ELEMENT_PRESENT &&
         scene->element_count >= context->limits->elements_max) {
         error_set(&cause, ERROR_TOO_MANY_ELEMENTS,
-                  "the scene has %" PRIu64 " elements, limits.max_elements allows %" PRIu32,
+                  "the scene has %" PRIu64 " elements, limits.max_elements allows %" PRIu32
+                  ": remove some, or raise it",
                   scene->element_count, context->limits->elements_max);
         return take_element_error(&cause, context, out, error);
     }

@@ -161,6 +161,12 @@ Test(outage, broker_away_for_some_seconds_under_load)
     const size_t result_count = world_results(world, NULL).count;
     send_by_new_producer(0, MOVES_AFTER);
     (void)world_await_results(world, NULL, result_count + MOVES_AFTER);
+    world_settle(world);
+
+    kafka_broker_set_up(world_broker(world), false);
+    worker_process_signal(worker, SIGTERM);
+    cr_assert_eq(worker_process_await_exit(worker, WORLD_WAIT_MS), 0,
+                 "idle, it can go at any time");
 }
 
 Test(outage, worker_that_starts_before_redis_waits_for_it)

@@ -242,8 +242,7 @@ Test(poison, bare_map_of_another_program_is_an_element)
 {
     world = world_create(1, 1);
     REDIS_RUN(world_redis(world), "HSET", "scene:{s1}:elements", "a",
-              "\x82\xa2id\xa1"
-              "a\xa4kind\x81\xa4type\xa1t");
+              "\x82\xa2id\xa1\x61\xa4kind\x81\xa4type\xa1t");
     world_send(world, 0, sent_batch("s1", "b1", op_move("a", 5, 1)));
     world_send(world, 0, sent_batch("s1", "b2", op_remove("a", 2)));
     world_start_worker(world);

@@ -43,6 +43,17 @@ static int number_of(const struct sync_result *result)
     return number;
 }
 
+static void show_result(const char *what, const struct sync_result *result)
+{
+    (void)fprintf(stderr,
+                  "%s: offset %lld, version %llu, synced %u, failed %u, conflicts %u, attempts %u, "
+                  "timestamp %llu, duration %llu ms\n",
+                  what, (long long)result->source.offset, (unsigned long long)result->scene_version,
+                  result->synced_count, result->failed_count, result->conflict_count,
+                  result->attempts, (unsigned long long)result->timestamp_ms,
+                  (unsigned long long)result->duration_ms);
+}
+
 /* The results by batch: each has one, and all copies of it are the same bytes. */
 static const struct sync_result **results_by_number(const struct result_list *results, int count)
 {
@@ -58,7 +69,12 @@ static const struct sync_result **results_by_number(const struct result_list *re
             by_number[number] = &results->items[i];
             bytes[number] = value;
         }
-        cr_assert(span_equal(value, bytes[number]), "b%d has two results", number);
+        if (!span_equal(value, bytes[number])) {
+            show_result("first", by_number[number]);
+            show_result("again", &results->items[i]);
+            world_show_logs(world);
+            cr_assert_fail("b%d has two results", number);
+        }
     }
     free(bytes);
     return by_number;

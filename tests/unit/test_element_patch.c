@@ -231,7 +231,8 @@ Test(element_patch, limits_the_size_of_the_result)
     limits.element_bytes_max = message_of(document).size + 2;
     assert_patched(document, "{'a':300}", "{" K ",'a':300}");
     assert_refused(document, "{'a':70000}", ERROR_ELEMENT_TOO_LARGE,
-                   "the element would have 23 bytes; limits.max_element_bytes allows 21");
+                   "the element would have 23 bytes; limits.max_element_bytes allows 21: make it "
+                   "smaller, or raise it");
 }
 
 Test(element_patch, keeps_untouched_bytes_exactly)
