@@ -37,6 +37,7 @@ struct redis_store_options {
     struct redis_address address;
     const char *username, *password; /* NULL: none; copied */
     const char *key_prefix;          /* copied */
+    const char *group;               /* whose watermark it is; NULL: none is used; copied */
     int connect_timeout_ms, command_timeout_ms;
     struct store_retention retention;
     struct store_observer observer;

@@ -23,7 +23,8 @@ enum store_status {
     STORE_DONE,
     STORE_REFUSED, /* commit: the check failed; nothing was written; read again, decide again */
     STORE_FAILED,  /* this request can never work (wrong key type, refused arguments): `error` */
-    STORE_UNKNOWN  /* connection lost, or the store cannot work now: nothing is known; read again */
+    STORE_UNKNOWN, /* connection lost, or the store cannot work now: nothing is known; read again */
+    STORE_DISOWNED /* the watermark is not what was expected; nothing was written */
 };
 
 /** The `commit` token of a scene: opaque text; size 0 for a scene that does not exist. */
@@ -39,6 +40,9 @@ struct store_position {
     bool known;           /* the store has it */
     int64_t offset;       /* of the last record applied to the scene */
     int64_t timestamp_ms; /* the highest record timestamp up to it */
+    /* Commits only: what the watermark must say of this partition, or the commit is STORE_DISOWNED;
+     * absent: it is not looked at. */
+    struct span mark;
 };
 
 /**
@@ -137,6 +141,37 @@ struct scene_commit {
     size_t dropped_count;
 };
 
+/**
+ * The watermark of one consumer group (the store knows which): how far the work on each partition
+ * is known to be in the store and answered, as a value that means nothing to the store. It stands
+ * beside the scenes, so a store that loses writes loses it with them (store.md section 4).
+ */
+struct watermark_entry {
+    struct span name;     /* "<topic>/<partition>" */
+    struct span expected; /* writes, in: what must stand there; absent: nothing may */
+    struct span value;    /* writes, in: what shall stand there */
+    struct span found;    /* out: what stands there; absent: nothing does */
+};
+
+enum { STORE_WATERMARK_ENTRIES_MAX = 1000 };
+
+/**
+ * Reads entries, or compares and sets them, all or nothing. A write is STORE_DISOWNED, and `found`
+ * is set, where any entry is not as expected. It is STORE_UNKNOWN, and the connection is given up,
+ * where the store's history is not the one that the connection began with (a fail-over behind a
+ * connection that stayed open): then nothing was written, and what was committed before may be lost.
+ */
+struct watermark_request {
+    /* in: borrowed until completion */
+    struct watermark_entry *entries;
+    size_t count; /* 1 to STORE_WATERMARK_ENTRIES_MAX */
+    bool is_write;
+    struct arena *arena; /* takes `found` */
+    /* out */
+    enum store_status status;
+    struct error error;
+};
+
 /** A condition of the connection, told to the observer when it changes. */
 enum store_event {
     STORE_EVENT_CONNECTED,
@@ -154,6 +189,7 @@ struct store;
 struct store_interface {
     void (*submit_load)(struct store *store, struct scene_load *load);
     void (*submit_commit)(struct store *store, struct scene_commit *commit);
+    void (*submit_watermark)(struct store *store, struct watermark_request *request);
     size_t (*poll)(struct store *store, int timeout_ms);
     bool (*is_ready)(const struct store *store);
     uint64_t (*epoch)(const struct store *store);
@@ -175,6 +211,12 @@ static inline void store_submit_load(struct store *store, struct scene_load *loa
 static inline void store_submit_commit(struct store *store, struct scene_commit *commit)
 {
     store->interface->submit_commit(store, commit);
+}
+
+/** Reads or writes the group's watermark; the same. */
+static inline void store_submit_watermark(struct store *store, struct watermark_request *request)
+{
+    store->interface->submit_watermark(store, request);
 }
 
 /**
