@@ -3,7 +3,8 @@
 -- elements, tombstone index, batch records, positions and meta; else says what is there now.
 -- store/README.md documents the keys and this call for other programs.
 --
--- KEYS  meta, elements, tombstones, batches, batches.old, pending (one hash tag, so one slot)
+-- KEYS  meta, elements, tombstones, batches, batches.old, pending (one hash tag, so one slot);
+--       optional: a consumer group's watermark, to say what the commit builds on
 -- ARGV  1 expected version ('' commits without the check: no elements, version and count stay)
 --       2 expected token ('' where the scene does not exist)
 --       3 new version, a number    4 new token
@@ -15,9 +16,11 @@
 --       then: elements (id, value); index additions (record time, id); index removals (id);
 --       settled records (field, value); pending records (field, value); the fields of both again;
 --       the attempts recorded for these so far ('0': none);
---       positions ('at:<topic>/<partition>', '<offset> <timestamp>')
+--       positions ('at:<topic>/<partition>', '<offset> <timestamp>');
+--       with the watermark: for each position, what its field must be there ('': not looked at)
 -- Reply {1, id of each tombstone dropped ...}; {0, version, token} where the check failed, the
---       attempt of a record included; an error that starts with SCENESYNC for wrong arguments.
+--       attempt of a record included; {2} where the watermark is another; an error that starts with
+--       SCENESYNC for wrong arguments, with WATERMARK where that key is no hash.
 --
 -- An error half-way would leave the writes before it. So arguments are checked first, and every key
 -- is read, which finds a wrong type, before the first write. Values pass through as opaque bytes.
@@ -29,15 +32,15 @@ local DROPS = 16   -- tombstones looked at per commit
 
 local KEYS, ARGV, call, number, match = KEYS, ARGV, redis.call, tonumber, string.match
 local meta, elements, tombstones = KEYS[1], KEYS[2], KEYS[3]
-local batches, batches_old, pending = KEYS[4], KEYS[5], KEYS[6]
+local batches, batches_old, pending, watermark = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 
 local function wrong(message)
     return redis.error_reply('SCENESYNC ' .. message)
 end
 
 -- 1. Arguments.
-if #KEYS ~= 6 or #ARGV < HEAD then
-    return wrong('6 keys and at least ' .. HEAD .. ' arguments are needed; got ' .. #KEYS
+if #KEYS < 6 or #KEYS > 7 or #ARGV < HEAD then
+    return wrong('6 or 7 keys and at least ' .. HEAD .. ' arguments are needed; got ' .. #KEYS
         .. ' and ' .. #ARGV)
 end
 local element_count, updated_at, writes, added, removed, settled, waiting, positions, cutoff,
@@ -58,8 +61,9 @@ local fields_at = waiting_at + 2 * waiting
 local attempts_at = fields_at + records
 local positions_at = attempts_at + records
 local last = positions_at + 2 * positions - 1
-if #ARGV ~= last then
-    return wrong('the counts make ' .. last .. ' arguments; got ' .. #ARGV)
+local expected = watermark and last + positions or last
+if #ARGV ~= expected then
+    return wrong('the counts make ' .. expected .. ' arguments; got ' .. #ARGV)
 end
 local checked = ARGV[1] ~= ''
 if not checked and writes + added + removed > 0 then
@@ -103,7 +107,22 @@ local function attempt_of(value)
     return value and number(match(value, '^%d+')) or 0
 end
 
--- 2. Reads and checks. With elements to write the first write goes to their key, and finds a wrong
+-- 2. What the commit builds on. For a worker that lost the partition, and in a store that lost its
+-- latest writes, the watermark is another.
+for i = 1, watermark and positions or 0 do
+    local mark = ARGV[last + i]
+    if mark ~= '' then
+        local there = redis.pcall('HGET', watermark, ARGV[positions_at + 2 * i - 2])
+        if type(there) == 'table' then -- an error
+            return match(there.err, '^WRONGTYPE') and redis.error_reply('WATERMARK ' .. there.err)
+                or there
+        elseif there ~= mark then
+            return {2}
+        end
+    end
+end
+
+-- 3. Reads and checks. With elements to write the first write goes to their key, and finds a wrong
 -- type as well as a read would.
 local state = call('HMGET', meta, 'version', 'commit', 'element_count', 'dedupe')
 local version, token = state[1] or '0', state[2] or ''
@@ -146,7 +165,7 @@ if not checked then
     end
 end
 
--- 3. Elements and their tombstones.
+-- 4. Elements and their tombstones.
 if writes > 0 then
     write('HSET', elements, ARGV, HEAD + 1, added_at - 1)
 end
@@ -183,7 +202,7 @@ local function rotate()
     end
 end
 
--- 4. Records. Two generations make eviction free. `counters` are the records and bytes written to
+-- 5. Records. Two generations make eviction free. `counters` are the records and bytes written to
 -- `batches` since the last rotation: what was carried over does not make it full.
 local counters = state[4] or '0 0'
 if settled > 0 then
@@ -210,7 +229,7 @@ if records > 0 then
     call('PEXPIRE', batches_old, ttl)
 end
 
--- 5. Meta.
+-- 6. Meta.
 if checked then
     local to = math.min(last, positions_at + GROUP - 1)
     call('HSET', meta, 'version', ARGV[3], 'commit', ARGV[4], 'element_count', element_count,
@@ -226,7 +245,7 @@ else
     end
 end
 
--- 6. Old tombstones, a few per commit: by age first, then the oldest beyond what is kept.
+-- 7. Old tombstones, a few per commit: by age first, then the oldest beyond what is kept.
 if indexed == 0 then
     return {1}
 end

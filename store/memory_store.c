@@ -5,13 +5,15 @@
 
 #include "protocol/buffer.h"
 #include "store/memory_commit.h"
+#include "store/memory_watermark.h"
 
 enum { FAULT_COUNT = MEMORY_STORE_FAULT_REFUSE + 1, QUEUE_CAPACITY_MIN = 16 };
 
-/** One of both. */
+/** One of them. */
 struct request {
     struct scene_load *load;
     struct scene_commit *commit;
+    struct watermark_request *watermark;
 };
 
 struct memory_store {
@@ -19,13 +21,15 @@ struct memory_store {
     struct store_retention retention;
     struct memory_scene **scenes; /* by session id */
     size_t scene_count, scene_capacity;
+    struct memory_scene watermark;
     struct request *queue;
     size_t queue_count, queue_capacity;
-    struct memory_log history[MEMORY_STORE_HISTORY_COMMITS]; /* a ring, of the latest commits */
+    struct memory_log history[MEMORY_STORE_HISTORY_WRITES]; /* a ring, of the latest writes */
     size_t history_first, history_count;
     unsigned faults[FAULT_COUNT]; /* how often each is still to happen */
     uint64_t epoch;
     bool is_down;
+    bool is_history_changed; /* nobody has noticed yet */
 };
 
 static struct memory_store *memory_store_of(struct store *store)
@@ -98,24 +102,24 @@ static struct memory_scene *provide_scene(struct memory_store *store, struct spa
 
 static void remember(struct memory_store *store, const struct memory_log *log)
 {
-    if (store->history_count == MEMORY_STORE_HISTORY_COMMITS) {
+    if (store->history_count == MEMORY_STORE_HISTORY_WRITES) {
         memory_log_clear(&store->history[store->history_first]);
-        store->history_first = (store->history_first + 1) % MEMORY_STORE_HISTORY_COMMITS;
+        store->history_first = (store->history_first + 1) % MEMORY_STORE_HISTORY_WRITES;
         store->history_count--;
     }
-    size_t place = (store->history_first + store->history_count) % MEMORY_STORE_HISTORY_COMMITS;
+    size_t place = (store->history_first + store->history_count) % MEMORY_STORE_HISTORY_WRITES;
     store->history[place] = *log;
     store->history_count++;
 }
 
-void memory_store_forget_tail(struct store *base, size_t commits)
+void memory_store_forget_tail(struct store *base, size_t writes)
 {
     struct memory_store *store = memory_store_of(base);
-    assert(commits <= MEMORY_STORE_HISTORY_COMMITS);
-    for (size_t i = 0; i < commits && store->history_count > 0; i++) {
+    assert(writes <= MEMORY_STORE_HISTORY_WRITES);
+    for (size_t i = 0; i < writes && store->history_count > 0; i++) {
         store->history_count--;
         memory_log_undo(&store->history[(store->history_first + store->history_count) %
-                                        MEMORY_STORE_HISTORY_COMMITS]);
+                                        MEMORY_STORE_HISTORY_WRITES]);
     }
 }
 
@@ -132,9 +136,6 @@ static bool take_fault(struct memory_store *store, enum memory_store_fault fault
 
 static enum store_status run_load(struct memory_store *store, struct scene_load *load)
 {
-    if (store->is_down || take_fault(store, MEMORY_STORE_FAULT_LOSE_REQUEST)) {
-        return STORE_UNKNOWN;
-    }
     struct memory_scene *scene = provide_scene(store, load->session_id);
     if (scene == NULL) {
         error_set(&load->error, ERROR_OUT_OF_MEMORY, "the memory store is out of memory");
@@ -145,9 +146,6 @@ static enum store_status run_load(struct memory_store *store, struct scene_load 
 
 static enum store_status run_commit(struct memory_store *store, struct scene_commit *commit)
 {
-    if (store->is_down || take_fault(store, MEMORY_STORE_FAULT_LOSE_REQUEST)) {
-        return STORE_UNKNOWN;
-    }
     if (take_fault(store, MEMORY_STORE_FAULT_REFUSE)) {
         return STORE_REFUSED;
     }
@@ -156,12 +154,46 @@ static enum store_status run_commit(struct memory_store *store, struct scene_com
         error_set(&commit->error, ERROR_OUT_OF_MEMORY, "the memory store is out of memory");
         return STORE_FAILED;
     }
+    if (!memory_watermark_bears(&store->watermark, commit)) {
+        return STORE_DISOWNED;
+    }
     struct memory_log log = {0};
     enum store_status status = memory_commit_run(scene, commit, &store->retention, &log);
     if (status == STORE_DONE) {
         remember(store, &log);
     }
     return take_fault(store, MEMORY_STORE_FAULT_LOSE_REPLY) ? STORE_UNKNOWN : status;
+}
+
+static enum store_status run_watermark(struct memory_store *store,
+                                       struct watermark_request *request)
+{
+    struct memory_log log = {0};
+    enum store_status status = memory_watermark_run(&store->watermark, request, &log);
+    if (request->is_write && status == STORE_DONE) {
+        remember(store, &log);
+    }
+    bool is_lost = request->is_write && take_fault(store, MEMORY_STORE_FAULT_LOSE_REPLY);
+    return is_lost ? STORE_UNKNOWN : status;
+}
+
+static bool can_work(const struct memory_store *store)
+{
+    return !store->is_down && !store->watermark.is_wrong_type;
+}
+
+static void run(struct memory_store *store, struct request request, bool is_connected)
+{
+    bool is_lost = !is_connected || !can_work(store) ||
+                   take_fault(store, MEMORY_STORE_FAULT_LOSE_REQUEST);
+    if (request.load != NULL) {
+        request.load->status = is_lost ? STORE_UNKNOWN : run_load(store, request.load);
+    } else if (request.commit != NULL) {
+        request.commit->status = is_lost ? STORE_UNKNOWN : run_commit(store, request.commit);
+    } else {
+        request.watermark->status =
+            is_lost ? STORE_UNKNOWN : run_watermark(store, request.watermark);
+    }
 }
 
 /** Completes at once as STORE_UNKNOWN where there is no memory to queue it. */
@@ -193,18 +225,33 @@ static void submit_commit(struct store *store, struct scene_commit *commit)
     commit->status = queued ? STORE_IN_FLIGHT : STORE_UNKNOWN;
 }
 
+static void submit_watermark(struct store *store, struct watermark_request *watermark)
+{
+    assert(watermark->count > 0 && watermark->count <= STORE_WATERMARK_ENTRIES_MAX);
+    bool queued = enqueue(memory_store_of(store), (struct request){.watermark = watermark});
+    watermark->status = queued ? STORE_IN_FLIGHT : STORE_UNKNOWN;
+}
+
+/** True where the request finds that another primary took over. */
+static bool notices_history(const struct memory_store *store, const struct request *request)
+{
+    return store->is_history_changed && can_work(store) && request->watermark != NULL &&
+           request->watermark->is_write;
+}
+
 /** Requests take effect here, in the order of their submission. It never waits. */
 static size_t poll_store(struct store *base, int timeout_ms)
 {
     struct memory_store *store = memory_store_of(base);
+    bool is_connected = true;
     (void)timeout_ms;
     for (size_t i = 0; i < store->queue_count; i++) {
-        struct request request = store->queue[i];
-        if (request.load != NULL) {
-            request.load->status = run_load(store, request.load);
-        } else {
-            request.commit->status = run_commit(store, request.commit);
-        }
+        is_connected = is_connected && !notices_history(store, &store->queue[i]);
+        run(store, store->queue[i], is_connected);
+    }
+    if (!is_connected) {
+        store->is_history_changed = false;
+        store->epoch++;
     }
     store->queue_count = 0;
     return 0;
@@ -212,7 +259,7 @@ static size_t poll_store(struct store *base, int timeout_ms)
 
 static bool is_ready(const struct store *store)
 {
-    return !((const struct memory_store *)store)->is_down;
+    return can_work((const struct memory_store *)store);
 }
 
 static uint64_t epoch(const struct store *store)
@@ -225,13 +272,14 @@ static void destroy(struct store *base)
     struct memory_store *store = memory_store_of(base);
     store->is_down = true;
     (void)poll_store(base, 0);
-    for (size_t i = 0; i < MEMORY_STORE_HISTORY_COMMITS; i++) {
+    for (size_t i = 0; i < MEMORY_STORE_HISTORY_WRITES; i++) {
         memory_log_clear(&store->history[i]);
     }
     for (size_t i = 0; i < store->scene_count; i++) {
         memory_scene_clear(store->scenes[i]);
         free(store->scenes[i]);
     }
+    memory_scene_clear(&store->watermark);
     free(store->scenes);
     free(store->queue);
     free(store);
@@ -242,6 +290,7 @@ struct store *memory_store_create(const struct store_retention *retention)
     static const struct store_interface interface = {
         .submit_load = submit_load,
         .submit_commit = submit_commit,
+        .submit_watermark = submit_watermark,
         .poll = poll_store,
         .is_ready = is_ready,
         .epoch = epoch,
@@ -266,7 +315,10 @@ void memory_store_inject(struct store *store, enum memory_store_fault fault)
 
 void memory_store_set_wrong_type(struct store *store, struct span session_id, bool wrong)
 {
-    struct memory_scene *scene = provide_scene(memory_store_of(store), session_id);
+    struct memory_scene *scene = &memory_store_of(store)->watermark;
+    if (!span_is_absent(session_id)) {
+        scene = provide_scene(memory_store_of(store), session_id);
+    }
     assert(scene != NULL);
     scene->is_wrong_type = wrong;
 }
@@ -276,8 +328,14 @@ void memory_store_set_down(struct store *base, bool down)
     struct memory_store *store = memory_store_of(base);
     if (store->is_down && !down) {
         store->epoch++;
+        store->is_history_changed = false;
     }
     store->is_down = down;
+}
+
+void memory_store_change_history(struct store *store)
+{
+    memory_store_of(store)->is_history_changed = true;
 }
 
 static void append_escaped(struct buffer *out, struct span text)

@@ -25,24 +25,36 @@ void memory_store_dump(const struct store *store, struct span session_id, struct
 
 /* Faults, for tests. Each acts on the next matching request, then is gone. */
 enum memory_store_fault {
-    MEMORY_STORE_FAULT_LOSE_REPLY,   /* the next commit takes effect and completes as UNKNOWN */
+    /* The next commit, or write of the watermark, takes effect and completes as UNKNOWN. */
+    MEMORY_STORE_FAULT_LOSE_REPLY,
     MEMORY_STORE_FAULT_LOSE_REQUEST, /* the next request has no effect and completes as UNKNOWN */
     MEMORY_STORE_FAULT_REFUSE        /* the next commit is refused, as after a lost race */
 };
 void memory_store_inject(struct store *store, enum memory_store_fault fault);
 
-/** Makes a scene's elements key a string: loads and commits of it fail as STORE_FAILED. */
+/**
+ * Makes a scene's elements key a string: loads and commits of it fail as STORE_FAILED. With an
+ * absent session id the watermark's key: until that is mended the store is not ready, and requests
+ * complete as UNKNOWN.
+ */
 void memory_store_set_wrong_type(struct store *store, struct span session_id, bool wrong);
 
 /** While down, is_ready is false and requests complete as UNKNOWN; coming up is a new epoch. */
 void memory_store_set_down(struct store *store, bool down);
 
-enum { MEMORY_STORE_HISTORY_COMMITS = 1024 };
+enum { MEMORY_STORE_HISTORY_WRITES = 1024 };
 
 /**
- * Forgets the latest `commits` commits, whatever scenes they were of, as a failover to a lagging
- * replica does: at most MEMORY_STORE_HISTORY_COMMITS, or all there were. The epoch stays.
+ * Forgets the latest `writes` commits and writes of the watermark, whatever scenes they were of, as
+ * a failover to a lagging replica does: at most MEMORY_STORE_HISTORY_WRITES, or all there were. The
+ * epoch stays.
  */
-void memory_store_forget_tail(struct store *store, size_t commits);
+void memory_store_forget_tail(struct store *store, size_t writes);
+
+/**
+ * Another primary takes over and the connection does not break: the next write of the watermark
+ * notices, and completes as UNKNOWN, as does all that is in flight; then a new epoch begins.
+ */
+void memory_store_change_history(struct store *store);
 
 #endif

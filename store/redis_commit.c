@@ -9,9 +9,11 @@
 #include "store/redis_keys.h"
 
 enum {
-    COMMAND_ARGUMENTS = 3, /* EVALSHA, the script, the number of keys */
     HEAD_ARGUMENTS = 6,
-    NUMBERS_COUNT = 13
+    NUMBERS_COUNT = 13,
+    SCRIPT_SAYS_REFUSED = 0,
+    SCRIPT_SAYS_DONE = 1,
+    SCRIPT_SAYS_DISOWNED = 2
 };
 
 static const uint64_t window_ms_max = 999999999999999; /* what the script takes */
@@ -178,24 +180,49 @@ static void encode_positions(const struct scene_commit *commit, struct buffer *o
     }
 }
 
-void redis_commit_encode(const struct scene_commit *commit, const struct redis_script *script,
+/** True where the call has to look at the watermark. */
+static bool names_marks(const struct scene_commit *commit, const struct redis_scripts *scripts)
+{
+    for (size_t i = 0; i < commit->position_count; i++) {
+        if (!span_is_absent(commit->positions[i].mark)) {
+            assert(!span_is_absent(scripts->group));
+            return !scripts->is_cluster;
+        }
+    }
+    return false;
+}
+
+static void encode_marks(const struct scene_commit *commit, struct buffer *out)
+{
+    for (size_t i = 0; i < commit->position_count; i++) {
+        redis_command_add(out, commit->positions[i].mark); /* absent: '' */
+    }
+}
+
+void redis_commit_encode(const struct scene_commit *commit, const struct redis_scripts *scripts,
                          struct buffer *out)
 {
     assert(commit->checked || commit->element_count == 0);
     struct section_counts counts = count_sections(commit);
-    redis_command_begin(out, COMMAND_ARGUMENTS + REDIS_KEY_COUNT + HEAD_ARGUMENTS +
-                                 2 * (commit->element_count + counts.added) + counts.removed +
-                                 4 * commit->record_count + 2 * commit->position_count);
-    redis_command_add_text(out, "EVALSHA");
-    redis_command_add(out, span_make(script->sha, REDIS_SCRIPT_SHA_BYTES));
-    redis_command_add_uint(out, REDIS_KEY_COUNT);
+    bool has_marks = names_marks(commit, scripts);
+    redis_script_begin_call(scripts, REDIS_SCRIPT_COMMIT, REDIS_KEY_COUNT + has_marks,
+                            HEAD_ARGUMENTS + 2 * (commit->element_count + counts.added) +
+                                counts.removed + 4 * commit->record_count +
+                                (has_marks ? 3 : 2) * commit->position_count,
+                            out);
     for (unsigned key = 0; key < REDIS_KEY_COUNT; key++) {
-        redis_key_add(out, script->key_prefix, commit->session_id, (enum redis_key)key);
+        redis_key_add(out, scripts->key_prefix, commit->session_id, (enum redis_key)key);
     }
-    encode_head(commit, &script->retention, counts, out);
+    if (has_marks) {
+        redis_watermark_key_add(out, scripts->key_prefix, scripts->group);
+    }
+    encode_head(commit, &scripts->retention, counts, out);
     encode_elements(commit, out);
     encode_records(commit, out);
     encode_positions(commit, out);
+    if (has_marks) {
+        encode_marks(commit, out);
+    }
 }
 
 /** Copies the ids of dropped tombstones. Without room for them the commit has taken effect all the
@@ -217,15 +244,29 @@ static enum store_status take_dropped(struct scene_commit *commit, const redisRe
     return STORE_DONE;
 }
 
+static enum store_status refuse_shape(struct scene_commit *commit)
+{
+    char quoted[ERROR_QUOTE_BYTES_MAX];
+    error_set(&commit->error, ERROR_STORE_ERROR,
+              "committing scene %s: the script's reply has another shape than it documents",
+              error_quote(commit->session_id, quoted));
+    return STORE_FAILED;
+}
+
 enum store_status redis_commit_take(struct scene_commit *commit, const redisReply *reply)
 {
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 ||
         reply->element[0]->type != REDIS_REPLY_INTEGER) {
-        char quoted[ERROR_QUOTE_BYTES_MAX];
-        error_set(&commit->error, ERROR_STORE_ERROR,
-                  "committing scene %s: the script's reply has another shape than it documents",
-                  error_quote(commit->session_id, quoted));
-        return STORE_FAILED;
+        return refuse_shape(commit);
     }
-    return reply->element[0]->integer == 1 ? take_dropped(commit, reply) : STORE_REFUSED;
+    switch (reply->element[0]->integer) {
+    case SCRIPT_SAYS_DONE:
+        return take_dropped(commit, reply);
+    case SCRIPT_SAYS_REFUSED:
+        return STORE_REFUSED;
+    case SCRIPT_SAYS_DISOWNED:
+        return STORE_DISOWNED;
+    default:
+        return refuse_shape(commit);
+    }
 }

@@ -8,27 +8,16 @@
 #ifndef SCENESYNC_STORE_REDIS_COMMIT_H
 #define SCENESYNC_STORE_REDIS_COMMIT_H
 
-#include "protocol/buffer.h"
-#include "store/store.h"
-
-struct redisReply;
+#include "store/redis_scripts.h"
 
 enum {
-    REDIS_SCRIPT_SHA_BYTES = 40,
     /* The shortest life of the batch records, whatever `dedupe.window_ms` says: they are the
      * outbox too, from which a redelivery's result is made. */
     REDIS_RECORDS_WINDOW_MS_MIN = 3600 * 1000
 };
 
-/** What all commits of a connection share. */
-struct redis_script {
-    char sha[REDIS_SCRIPT_SHA_BYTES + 1];
-    struct span key_prefix;
-    struct store_retention retention;
-};
-
 /** Appends the command. */
-void redis_commit_encode(const struct scene_commit *commit, const struct redis_script *script,
+void redis_commit_encode(const struct scene_commit *commit, const struct redis_scripts *scripts,
                          struct buffer *out);
 
 /** Takes the reply, no error reply; returns the commit's status, and sets commit->error where that

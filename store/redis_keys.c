@@ -21,6 +21,12 @@ void redis_key_add(struct buffer *out, struct span key_prefix, struct span sessi
     redis_command_add_parts(out, parts, sizeof parts / sizeof *parts);
 }
 
+void redis_watermark_key_add(struct buffer *out, struct span key_prefix, struct span group)
+{
+    struct span parts[] = {key_prefix, span_of_text("watermark:"), group};
+    redis_command_add_parts(out, parts, sizeof parts / sizeof *parts);
+}
+
 void redis_position_field_add(struct buffer *out, struct span name)
 {
     struct span parts[] = {span_make("at:", 3), name};

@@ -1,5 +1,5 @@
 /**
- * The names of a scene's keys in Redis (store/README.md).
+ * The names of keys in Redis (store/README.md).
  *
  * Threading: stateless.
  */
@@ -23,7 +23,11 @@ enum redis_key {
 void redis_key_add(struct buffer *out, struct span key_prefix, struct span session_id,
                    enum redis_key key);
 
-/** Appends one command argument: the field of a position in the meta, "at:<topic>/<partition>". */
+/** Appends one command argument: "<prefix>watermark:<group>". */
+void redis_watermark_key_add(struct buffer *out, struct span key_prefix, struct span group);
+
+/** Appends one command argument: the field of a partition in a scene's meta and in the watermark,
+ * "at:<topic>/<partition>". */
 void redis_position_field_add(struct buffer *out, struct span name);
 
 #endif

@@ -5,10 +5,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "commit_script.h"
 #include "store/decimal.h"
 #include "store/redis_command.h"
 #include "store/redis_keys.h"
+#include "store/redis_watermark.h"
 
 enum { REDIS_MAJOR_MIN = 7 };
 
@@ -35,20 +35,12 @@ static void encode_hello(const struct redis_probe *probe, struct buffer *out)
     redis_command_add_text(out, "scenesync");
 }
 
-static void encode_load_script(struct buffer *out)
-{
-    redis_command_begin(out, 3);
-    redis_command_add_text(out, "SCRIPT");
-    redis_command_add_text(out, "LOAD");
-    redis_command_add(out, span_make(commit_script_lua, sizeof commit_script_lua - 1));
-}
-
 static void encode_clean(const struct redis_probe *probe, struct buffer *out)
 {
     redis_command_begin(out, 1 + REDIS_KEY_COUNT);
     redis_command_add_text(out, "DEL");
     for (unsigned key = 0; key < REDIS_KEY_COUNT; key++) {
-        redis_key_add(out, probe->script->key_prefix, span_of_text(probe->scratch_session),
+        redis_key_add(out, probe->scripts->key_prefix, span_of_text(probe->scratch_session),
                       (enum redis_key)key);
     }
 }
@@ -143,12 +135,18 @@ static void encode_commit(const struct redis_probe *probe, size_t round, struct 
         .positions = &position,
         .position_count = 1,
     };
-    struct redis_script script = *probe->script;
-    script.retention = (struct store_retention){.dedupe_batches_max = 1,
+    struct redis_scripts scripts = *probe->scripts;
+    scripts.retention = (struct store_retention){.dedupe_batches_max = 1,
                                                 .dedupe_bytes_max = 1000,
                                                 .tombstones_max = test->tombstones_max,
                                                 .tombstone_retention_ms = 1000};
-    redis_commit_encode(&commit, &script, out);
+    redis_commit_encode(&commit, &scripts, out);
+}
+
+bool redis_probe_has_step(const struct redis_probe *probe, enum redis_probe_step step)
+{
+    bool is_watermarks = step == REDIS_PROBE_LOAD_WATERMARK || step == REDIS_PROBE_WATERMARK;
+    return !is_watermarks || !span_is_absent(probe->scripts->group);
 }
 
 void redis_probe_encode(const struct redis_probe *probe, enum redis_probe_step step,
@@ -163,8 +161,14 @@ void redis_probe_encode(const struct redis_probe *probe, enum redis_probe_step s
         redis_command_add_text(out, "SELECT");
         redis_command_add_int(out, probe->database);
         return;
-    case REDIS_PROBE_LOAD_SCRIPT:
-        encode_load_script(out);
+    case REDIS_PROBE_LOAD_WATERMARK:
+        redis_script_add_load(REDIS_SCRIPT_WATERMARK, out);
+        return;
+    case REDIS_PROBE_LOAD_COMMIT:
+        redis_script_add_load(REDIS_SCRIPT_COMMIT, out);
+        return;
+    case REDIS_PROBE_WATERMARK:
+        redis_watermark_add_check(probe->scripts, out);
         return;
     case REDIS_PROBE_CLEAN_BEFORE:
     case REDIS_PROBE_CLEAN_AFTER:
@@ -194,7 +198,12 @@ static const redisReply *find_value(const redisReply *reply, const char *key)
     return NULL;
 }
 
-static bool take_hello(const redisReply *reply, struct error *error)
+static bool is_text(const redisReply *value, const char *text)
+{
+    return value != NULL && value->type == REDIS_REPLY_STRING && strcmp(value->str, text) == 0;
+}
+
+static bool take_hello(struct redis_scripts *scripts, const redisReply *reply, struct error *error)
 {
     bool is_map = reply->type == REDIS_REPLY_ARRAY;
     const redisReply *version = is_map ? find_value(reply, "version") : NULL;
@@ -209,19 +218,26 @@ static bool take_hello(const redisReply *reply, struct error *error)
         return error_set(error, ERROR_STORE_ERROR, "UNSUPPORTED the server's version is %s",
                          error_quote(text, quoted));
     }
-    if (role != NULL && role->type == REDIS_REPLY_STRING && strcmp(role->str, "master") != 0) {
+    if (role != NULL && role->type == REDIS_REPLY_STRING && !is_text(role, "master")) {
         return error_set(error, ERROR_STORE_ERROR, "READONLY the server is a replica");
     }
+    scripts->is_cluster = is_text(find_value(reply, "mode"), "cluster");
     return true;
 }
 
-static bool take_sha(struct redis_script *script, const redisReply *reply, struct error *error)
+static bool take_sha(struct redis_scripts *scripts, enum redis_script script,
+                     const redisReply *reply, struct error *error)
 {
-    if (reply->type != REDIS_REPLY_STRING || reply->len != REDIS_SCRIPT_SHA_BYTES) {
-        return error_set(error, ERROR_STORE_ERROR, "UNSUPPORTED the server gave the script no sha");
-    }
-    memcpy(script->sha, reply->str, REDIS_SCRIPT_SHA_BYTES);
-    return true;
+    return redis_script_take_sha(scripts, script, reply) ||
+           error_set(error, ERROR_STORE_ERROR, "UNSUPPORTED the server gave a script no sha");
+}
+
+static bool take_watermark(struct redis_scripts *scripts, const redisReply *reply,
+                           struct error *error)
+{
+    return redis_watermark_take_check(scripts, reply) ||
+           error_set(error, ERROR_STORE_ERROR, "SELFTEST the watermark's script did not do what it "
+                                               "should");
 }
 
 /** The commit of `round` must have taken effect, and the third have dropped its tombstone. */
@@ -241,9 +257,13 @@ bool redis_probe_take(struct redis_probe *probe, enum redis_probe_step step,
 {
     switch (step) {
     case REDIS_PROBE_HELLO:
-        return take_hello(reply, error);
-    case REDIS_PROBE_LOAD_SCRIPT:
-        return take_sha(probe->script, reply, error);
+        return take_hello(probe->scripts, reply, error);
+    case REDIS_PROBE_LOAD_WATERMARK:
+        return take_sha(probe->scripts, REDIS_SCRIPT_WATERMARK, reply, error);
+    case REDIS_PROBE_LOAD_COMMIT:
+        return take_sha(probe->scripts, REDIS_SCRIPT_COMMIT, reply, error);
+    case REDIS_PROBE_WATERMARK:
+        return take_watermark(probe->scripts, reply, error);
     case REDIS_PROBE_COMMIT_FIRST:
     case REDIS_PROBE_COMMIT_REVIVE:
     case REDIS_PROBE_COMMIT_ROTATE:

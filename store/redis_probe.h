@@ -1,8 +1,8 @@
 /**
- * What is asked of Redis before it gets any work: who it is (HELLO: version, role, password), the
- * database, the script, and a self test. That runs the script on scratch keys with every command
- * in it, so that a missing ACL right, a full memory or missing replicas show before they can stop
- * a commit half-way.
+ * What is asked of Redis before it gets any work: who it is (HELLO: version, role, mode, password),
+ * the database, the scripts, and a self test. That runs store/commit.lua on scratch keys with every
+ * command in it, so that a missing ACL right, a full memory or missing replicas show before they
+ * can stop a commit half-way, and store/watermark.lua on the watermark, without a change to it.
  *
  * Lifetime: init .. any number of runs; borrows what init is given. Threading: one thread. Cost:
  * two round trips.
@@ -17,15 +17,17 @@ struct redisReply;
 struct redis_probe {
     const char *username, *password; /* NULL: none */
     int database;
-    struct redis_script *script; /* gets the sha */
+    struct redis_scripts *scripts; /* gets the shas, the history and the mode */
     char scratch_session[64];    /* a name of this process's own */
 };
 
-/** One command each, in this order. What follows LOAD_SCRIPT needs its reply first. */
+/** One command each, in this order. What follows LOAD_COMMIT needs the shas first. */
 enum redis_probe_step {
     REDIS_PROBE_HELLO,
     REDIS_PROBE_SELECT,
-    REDIS_PROBE_LOAD_SCRIPT,
+    REDIS_PROBE_LOAD_WATERMARK,
+    REDIS_PROBE_LOAD_COMMIT,
+    REDIS_PROBE_WATERMARK,
     REDIS_PROBE_CLEAN_BEFORE,
     REDIS_PROBE_COMMIT_FIRST,
     REDIS_PROBE_COMMIT_REVIVE,
@@ -37,6 +39,9 @@ enum redis_probe_step {
 
 /** `random` makes the scratch keys unlike those of other workers. */
 void redis_probe_init(struct redis_probe *probe, uint64_t random);
+
+/** False for the watermark's steps where there is no group. */
+bool redis_probe_has_step(const struct redis_probe *probe, enum redis_probe_step step);
 
 void redis_probe_encode(const struct redis_probe *probe, enum redis_probe_step step,
                         struct buffer *out);

@@ -1,6 +1,7 @@
 #include "store/redis_request.h"
 
 #include "store/redis_load.h"
+#include "store/redis_watermark.h"
 
 size_t redis_request_encode(const struct redis_request *request, const struct redis_probe *probe,
                             struct buffer *out)
@@ -10,15 +11,18 @@ size_t redis_request_encode(const struct redis_request *request, const struct re
         redis_probe_encode(probe, request->of.step, out);
         return 1;
     case REDIS_REQUEST_SCRIPT:
-        redis_probe_encode(probe, REDIS_PROBE_LOAD_SCRIPT, out);
+        redis_script_add_load(request->of.script, out);
         return 1;
     case REDIS_REQUEST_LOAD:
-        return redis_load_encode(request->of.load, probe->script->key_prefix, out);
+        return redis_load_encode(request->of.load, probe->scripts->key_prefix, out);
     case REDIS_REQUEST_COMMIT:
-        redis_commit_encode(request->of.commit, probe->script, out);
+        redis_commit_encode(request->of.commit, probe->scripts, out);
+        return 1;
+    case REDIS_REQUEST_WATERMARK:
+        redis_watermark_encode(request->of.watermark, probe->scripts, out);
         return 1;
     case REDIS_REQUEST_SCENE_READ:
-        redis_scene_read_encode(request->of.scene_read, probe->script->key_prefix, out);
+        redis_scene_read_encode(request->of.scene_read, probe->scripts->key_prefix, out);
         return REDIS_SCENE_READ_COMMANDS;
     }
     return 0;
@@ -36,6 +40,9 @@ void redis_request_take(struct redis_request *request, const struct redisReply *
         break;
     case REDIS_REQUEST_COMMIT:
         request->status = redis_commit_take(request->of.commit, reply);
+        break;
+    case REDIS_REQUEST_WATERMARK:
+        request->status = redis_watermark_take(request->of.watermark, reply);
         break;
     case REDIS_REQUEST_SCENE_READ:
         taken = redis_scene_read_take(request->of.scene_read, request->replies_taken, reply);
@@ -56,6 +63,8 @@ static struct error *error_of(const struct redis_request *request)
         return &request->of.load->error;
     case REDIS_REQUEST_COMMIT:
         return &request->of.commit->error;
+    case REDIS_REQUEST_WATERMARK:
+        return &request->of.watermark->error;
     case REDIS_REQUEST_SCENE_READ:
         return &request->of.scene_read->error;
     case REDIS_REQUEST_PROBE:
@@ -82,6 +91,9 @@ void redis_request_complete(const struct redis_request *request)
     case REDIS_REQUEST_COMMIT:
         request->of.commit->status = request->status;
         return;
+    case REDIS_REQUEST_WATERMARK:
+        request->of.watermark->status = request->status;
+        return;
     case REDIS_REQUEST_SCENE_READ:
         request->of.scene_read->status = request->status;
         return;
@@ -94,4 +106,9 @@ void redis_request_complete(const struct redis_request *request)
 bool redis_request_is_callers(const struct redis_request *request)
 {
     return request->kind != REDIS_REQUEST_PROBE && request->kind != REDIS_REQUEST_SCRIPT;
+}
+
+enum redis_script redis_request_script(const struct redis_request *request)
+{
+    return request->kind == REDIS_REQUEST_WATERMARK ? REDIS_SCRIPT_WATERMARK : REDIS_SCRIPT_COMMIT;
 }

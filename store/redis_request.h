@@ -12,9 +12,10 @@
 
 enum redis_request_kind {
     REDIS_REQUEST_PROBE,  /* one step of the probe */
-    REDIS_REQUEST_SCRIPT, /* SCRIPT LOAD, after Redis forgot the script */
+    REDIS_REQUEST_SCRIPT, /* SCRIPT LOAD, after Redis forgot a script */
     REDIS_REQUEST_LOAD,
     REDIS_REQUEST_COMMIT,
+    REDIS_REQUEST_WATERMARK,
     REDIS_REQUEST_SCENE_READ
 };
 
@@ -22,8 +23,10 @@ struct redis_request {
     enum redis_request_kind kind;
     union {
         enum redis_probe_step step;
+        enum redis_script script;
         struct scene_load *load;
         struct scene_commit *commit;
+        struct watermark_request *watermark;
         struct redis_scene_read *scene_read;
     } of;
     enum store_status status; /* what it completes with, as far as known */
@@ -46,5 +49,8 @@ void redis_request_fail(struct redis_request *request, enum error_code code, con
 void redis_request_complete(const struct redis_request *request);
 
 bool redis_request_is_callers(const struct redis_request *request);
+
+/** The script that a commit or a write of the watermark calls. */
+enum redis_script redis_request_script(const struct redis_request *request);
 
 #endif

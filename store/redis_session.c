@@ -7,7 +7,7 @@
 
 enum {
     RECEIVES_PER_POLL_MAX = 64, /* then what else the poll has to do gets its turn */
-    RESENDS_MAX = 3             /* of one commit, while somebody flushes the scripts all the time */
+    RESENDS_MAX = 3             /* of one request, while somebody flushes the scripts all the time */
 };
 
 static uint64_t now_ms(const struct redis_session *session)
@@ -46,7 +46,7 @@ static void complete(struct redis_session *session, const struct redis_request *
     } else if (request->kind == REDIS_REQUEST_PROBE) {
         session->probe_replies--;
     } else {
-        session->is_script_sent = false;
+        session->is_script_sent[request->of.script] = false;
     }
 }
 
@@ -81,7 +81,9 @@ static void hang_up(struct redis_session *session)
         request.status = STORE_UNKNOWN;
         complete(session, &request);
     }
-    assert(session->probe_replies == 0 && !session->is_script_sent);
+    assert(session->probe_replies == 0 && !session->is_script_sent[REDIS_SCRIPT_COMMIT] &&
+           !session->is_script_sent[REDIS_SCRIPT_WATERMARK]);
+    session->has_unsent_commit = false;
     session->wake_ms = now_ms(session) + backoff_next_ms(&session->backoff);
     set_state(session, REDIS_CLOSED);
 }
@@ -135,6 +137,8 @@ void redis_session_submit(struct redis_session *session, struct redis_request *r
         redis_request_fail(request, ERROR_OUT_OF_MEMORY,
                            "no memory to queue a request to the store");
         finish_later(session, request, STORE_FAILED);
+    } else if (request->kind == REDIS_REQUEST_COMMIT) {
+        session->has_unsent_commit = true;
     }
 }
 
@@ -151,6 +155,9 @@ static void send_probe(struct redis_session *session, enum redis_probe_step firs
     for (unsigned step = first; step < (unsigned)end; step++) {
         struct redis_request request = {.kind = REDIS_REQUEST_PROBE,
                                         .of.step = (enum redis_probe_step)step};
+        if (!redis_probe_has_step(&session->probe, request.of.step)) {
+            continue;
+        }
         if (!send_request(session, &request)) {
             drop(session, "no memory to queue the self test");
             return;
@@ -163,13 +170,14 @@ static void start_probe(struct redis_session *session)
 {
     session->progress_ms = now_ms(session);
     set_state(session, REDIS_PROBING);
-    send_probe(session, REDIS_PROBE_HELLO, REDIS_PROBE_CLEAN_BEFORE);
+    send_probe(session, REDIS_PROBE_HELLO, REDIS_PROBE_WATERMARK);
 }
 
 static void start_connecting(struct redis_session *session)
 {
     struct error error;
     session->is_new_connection = true;
+    session->scripts.history_size = 0;
     session->progress_ms = now_ms(session);
     if (!redis_connection_open(&session->connection, &session->options.address, &error)) {
         drop(session, error.message);
@@ -178,14 +186,15 @@ static void start_connecting(struct redis_session *session)
     set_state(session, REDIS_CONNECTING);
 }
 
-/** Sends a commit again, behind a new SCRIPT LOAD: it had no effect. */
+/** Sends a script's call again, behind a new SCRIPT LOAD: it had no effect. */
 static void resend_with_script(struct redis_session *session, struct redis_request *request)
 {
-    struct redis_request script = {.kind = REDIS_REQUEST_SCRIPT};
-    bool sent = session->is_script_sent || send_request(session, &script);
-    session->is_script_sent = sent;
+    struct redis_request load = {.kind = REDIS_REQUEST_SCRIPT,
+                                 .of.script = redis_request_script(request)};
+    bool *is_sent = &session->is_script_sent[load.of.script];
+    *is_sent = *is_sent || send_request(session, &load);
     request->resends++;
-    if (!sent || !send_request(session, request)) {
+    if (!*is_sent || !send_request(session, request)) {
         request->status = STORE_UNKNOWN;
         complete(session, request);
     }
@@ -218,8 +227,8 @@ static void take_probe_reply(struct redis_session *session, enum redis_probe_ste
         }
     } else if (!redis_probe_take(&session->probe, step, reply, &error)) {
         refuse_work(session, span_of_text(error.message));
-    } else if (step == REDIS_PROBE_LOAD_SCRIPT) {
-        send_probe(session, REDIS_PROBE_CLEAN_BEFORE, REDIS_PROBE_STEPS);
+    } else if (step == REDIS_PROBE_LOAD_COMMIT) {
+        send_probe(session, REDIS_PROBE_WATERMARK, REDIS_PROBE_STEPS);
     } else if (step == REDIS_PROBE_CLEAN_AFTER) {
         become_ready(session);
     }
@@ -232,6 +241,12 @@ static void take_error(struct redis_session *session, struct redis_request *requ
     char message[REDIS_ERROR_TEXT_BYTES_MAX];
     switch (redis_error_class_of(reply)) {
     case REDIS_ERROR_REQUEST:
+        if (request->kind == REDIS_REQUEST_WATERMARK && !request->of.watermark->is_write) {
+            /* No fault of this read alone: nothing can be committed until the key is mended. */
+            (void)snprintf(message, sizeof message, "WATERMARK %.*s", SPAN_ARGS(reply));
+            reply = span_of_text(message);
+            break;
+        }
         redis_request_fail(request, ERROR_STORE_ERROR, redis_error_describe(reply, message));
         return;
     case REDIS_ERROR_NO_SCRIPT:
@@ -280,6 +295,9 @@ static void take_reply(struct redis_session *session, const redisReply *reply)
         return;
     }
     struct redis_request request = redis_queue_pop(&session->queue);
+    if (request.kind == REDIS_REQUEST_COMMIT) {
+        fault_reach(session->options.faults, FAULT_COMMIT_REPLIED);
+    }
     if (request.status == STORE_IN_FLIGHT) {
         resend_with_script(session, &request);
     } else {
@@ -334,6 +352,10 @@ static void send_output(struct redis_session *session)
     if (!redis_connection_send(&session->connection, &error)) {
         drop(session, error.message);
         return;
+    }
+    if (session->has_unsent_commit && !redis_connection_has_output(&session->connection)) {
+        session->has_unsent_commit = false;
+        fault_reach(session->options.faults, FAULT_COMMIT_SENT);
     }
     /* Redis's time to answer starts when it has all of the oldest request. Bytes of later ones are
      * no sign of life: the socket takes them while Redis hangs. */
@@ -446,9 +468,10 @@ void redis_session_init(struct redis_session *session, const struct redis_store_
 {
     *session = (struct redis_session){.options = *options};
     backoff_init(&session->backoff, options->jitter_seed);
-    session->script.key_prefix = span_of_text(options->key_prefix);
-    session->script.retention = options->retention;
-    session->probe.script = &session->script;
+    session->scripts.key_prefix = span_of_text(options->key_prefix);
+    session->scripts.group = options->group != NULL ? span_of_text(options->group) : (struct span){0};
+    session->scripts.retention = options->retention;
+    session->probe.scripts = &session->scripts;
     session->probe.username = options->username;
     session->probe.password = options->password;
     session->probe.database = options->address.database;

@@ -1,5 +1,6 @@
 #include "store/redis_store.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "store/redis_load.h"
@@ -40,6 +41,15 @@ static void submit_commit(struct store *store, struct scene_commit *commit)
     redis_session_submit(session_of(store), &request);
 }
 
+static void submit_watermark(struct store *store, struct watermark_request *watermark)
+{
+    struct redis_request request = {.kind = REDIS_REQUEST_WATERMARK, .of.watermark = watermark};
+    assert(watermark->count > 0 && watermark->count <= STORE_WATERMARK_ENTRIES_MAX);
+    assert(!span_is_absent(session_of(store)->scripts.group));
+    watermark->status = STORE_IN_FLIGHT;
+    redis_session_submit(session_of(store), &request);
+}
+
 static size_t poll_store(struct store *store, int timeout_ms)
 {
     return redis_session_poll(session_of(store), timeout_ms);
@@ -66,6 +76,7 @@ static void destroy(struct store *base)
 static const struct store_interface redis_interface = {
     .submit_load = submit_load,
     .submit_commit = submit_commit,
+    .submit_watermark = submit_watermark,
     .poll = poll_store,
     .is_ready = is_ready,
     .epoch = epoch,
@@ -86,7 +97,8 @@ static void move_text(const char **text, char **place)
 /** Copies the options' strings into one allocation. Returns it, or NULL when out of memory. */
 static char *own_texts(struct redis_store_options *options)
 {
-    const char **texts[] = {&options->username, &options->password, &options->key_prefix};
+    const char **texts[] = {&options->username, &options->password, &options->key_prefix,
+                            &options->group};
     size_t size = 1;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         size += *texts[i] != NULL ? strlen(*texts[i]) + 1 : 0;

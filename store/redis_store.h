@@ -12,6 +12,7 @@
 #ifndef SCENESYNC_STORE_REDIS_STORE_H
 #define SCENESYNC_STORE_REDIS_STORE_H
 
+#include "store/fault_point.h"
 #include "store/store.h"
 
 enum { REDIS_ADDRESS_TEXT_BYTES_MAX = 256 };
@@ -44,6 +45,7 @@ struct redis_store_options {
     uint64_t (*monotonic_ms)(void *context); /* the clock of backoff and timeouts */
     void *clock_context;
     uint64_t jitter_seed;
+    const struct fault_hook *faults; /* NULL: none; borrowed */
 };
 
 /** Makes the store; connects in the first polls. Returns owned, or NULL when out of memory. */

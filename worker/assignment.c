@@ -95,10 +95,35 @@ bool assignment_add(struct assignment *assignment, const char *topic, uint32_t t
         .assignment = assignment->generation,
         .next_offset = -1,
         .last_timestamp_ms = -1,
+        .end_offset = -1,
         .settled = -1,
         .confirmed = -1,
+        .committed = -1,
+        .start = -1,
+        .mark = -1,
+        .replay_until = -1,
     };
     return true;
+}
+
+void assignment_rewind(struct assignment *assignment, struct assigned_partition *partition)
+{
+    assert(partition->assigned && partition->held_count == 0);
+    assignment->generation++;
+    partition->assignment = assignment->generation;
+    partition->next_offset = -1;
+    partition->last_timestamp_ms = -1;
+    partition->end_offset = -1;
+    partition->settled = -1;
+    partition->confirmed = -1;
+    partition->is_restarted = false;
+}
+
+bool assignment_holds(struct assignment *assignment, const struct record *record)
+{
+    const struct assigned_partition *partition =
+        assignment_find(assignment, (const char *)record->topic.data, record->partition);
+    return partition != NULL && partition->assignment == record->assignment;
 }
 
 void assignment_remove(struct assignment *assignment, struct assigned_partition *partition)
@@ -151,7 +176,11 @@ enum assignment_verdict assignment_accept(struct assignment *assignment,
         partition->assignment = assignment->generation;
         partition->settled = -1;
         partition->confirmed = -1;
+        partition->is_restarted = true;
         verdict = ASSIGNMENT_RESTARTED;
+    }
+    if (offset < partition->start) {
+        partition->is_restarted = true; /* where work was to go on is beyond the log's end */
     }
     partition->next_offset = offset + 1;
     partition->last_timestamp_ms = timestamp_ms;

@@ -35,8 +35,19 @@ struct assigned_partition {
     uint64_t assignment;       /* the generation at which it was assigned */
     int64_t next_offset;       /* records below it were delivered before; -1 before the first */
     int64_t last_timestamp_ms; /* of the record before next_offset */
+    int64_t end_offset;        /* where Kafka last said that it ends, for now; -1: it did not */
     /* Offsets as Kafka counts them, of the next record to read; -1: none. */
     int64_t settled, confirmed;
+    /* A resting partition gives no records: it waits to be claimed (source_claim.h). */
+    bool resting;
+    bool must_seek;         /* it was read before: Kafka's client stands somewhere else */
+    uint64_t rest_until_ms; /* monotonic: not to be claimed before */
+    int64_t committed;      /* resting: what Kafka has committed, as last asked; -1: nothing */
+    int64_t start;          /* where it was started; -1: wherever its log began */
+    bool is_restarted;      /* the topic was made anew: offsets went back */
+    /* The watermark's (watermark.h): the next offset that it says, and the one below which records
+     * are being replayed; -1: none. */
+    int64_t mark, replay_until;
     /* Held records: a ring that grows, oldest at `held_first`. */
     struct held_record *held;
     size_t held_first, held_count, held_capacity;
@@ -75,6 +86,13 @@ void assignment_deinit(struct assignment *assignment);
  */
 __attribute__((warn_unused_result)) bool
 assignment_add(struct assignment *assignment, const char *topic, uint32_t tier, int32_t number);
+
+/** What was delivered of a partition so far counts no more: it will be read again from another
+ * offset. It must hold no record any more. */
+void assignment_rewind(struct assignment *assignment, struct assigned_partition *partition);
+
+/** Whether a record's partition is still assigned as it was when the record came. */
+bool assignment_holds(struct assignment *assignment, const struct record *record);
 
 /** Ends a partition's state. It must hold no record any more. */
 void assignment_remove(struct assignment *assignment, struct assigned_partition *partition);

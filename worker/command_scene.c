@@ -192,6 +192,7 @@ static struct store *open_store(const struct settings *settings, struct clock *c
     if (!redis_options_of(settings, clock, &options, error)) {
         return NULL;
     }
+    options.group = NULL; /* scenes alone are looked at */
     options.jitter_seed = clock_wall_ms(clock);
     struct store *store = redis_store_create(&options);
     if (store == NULL) {

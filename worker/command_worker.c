@@ -11,6 +11,9 @@
 #include "worker/interrupt.h"
 #include "worker/options.h"
 #include "worker/redis_options.h"
+#ifdef SCENESYNC_FAULT_POINTS
+#include "tests/faults/fault_environment.h"
+#endif
 
 enum { IDLE_POLL_MS = 200, SUMMARY_INTERVAL_MS = 10000, MESSAGE_BYTES = 512 };
 
@@ -36,6 +39,7 @@ static const char help[] =
 struct worker {
     struct settings *settings;
     struct clock clock;
+    const struct fault_hook *faults; /* NULL but in the build that tests inject faults into */
     struct log *log;
     struct stats stats;
     struct record_source *source;
@@ -107,6 +111,7 @@ static int open_store(struct worker *worker, uint64_t seed)
     }
     options.observer = (struct store_observer){.notify = log_store_event, .context = worker};
     options.jitter_seed = seed;
+    options.faults = worker->faults;
     worker->store = redis_store_create(&options);
     return worker->store == NULL ? fail("out of memory", EXIT_CODE_INTERNAL) : EXIT_CODE_OK;
 }
@@ -117,6 +122,10 @@ static int worker_open(struct worker *worker)
     uint64_t seed = 0;
     const struct settings *settings = worker->settings;
     worker->clock = clock_system();
+#ifdef SCENESYNC_FAULT_POINTS
+    worker->clock = fault_environment_clock(worker->clock);
+    worker->faults = fault_environment();
+#endif
     if (!random_seed(&seed)) {
         return fail("/dev/urandom cannot be read", EXIT_CODE_INTERNAL);
     }
@@ -134,6 +143,7 @@ static int worker_open(struct worker *worker)
     if (worker->source == NULL) {
         return fail(message, EXIT_CODE_CONFIG);
     }
+    source_set_faults(worker->source, worker->faults);
     int code = open_store(worker, seed);
     if (code != EXIT_CODE_OK) {
         return code;
@@ -147,6 +157,7 @@ static int worker_open(struct worker *worker)
         .store = worker->store,
         .stats = &worker->stats,
         .token_seed = seed,
+        .faults = worker->faults,
         .must_abandon = must_abandon,
         .abandon_context = worker,
     };
@@ -190,6 +201,10 @@ static void log_stats(struct worker *worker, const char *event)
         {"commits", stats->commits},
         {"races", stats->commit_races},
         {"cycles", stats->cycles},
+        {"cycles_repeated", stats->cycles_repeated},
+        {"lost_writes", stats->lost_writes},
+        {"records_replayed", stats->records_replayed},
+        {"records_gone", stats->records_gone},
     };
     struct log_line line;
     log_begin(&line, worker->log, LOG_INFO, event);
@@ -223,7 +238,11 @@ static int run(struct worker *worker)
         switch (cycle_run(worker->cycle, IDLE_POLL_MS)) {
         case CYCLE_WORKED:
         case CYCLE_IDLE:
+        case CYCLE_AGAIN:
             break;
+        case CYCLE_LOST:
+            log_stats(worker, "worker stopped, the store lost writes");
+            return EXIT_CODE_LOST_WRITES;
         case CYCLE_ABANDONED:
             log_stats(worker, "worker stopped with work unfinished, it will be delivered again");
             return EXIT_CODE_INTERRUPTED;

@@ -14,7 +14,9 @@ enum exit_code {
     EXIT_CODE_USAGE = 64,       /* the command line is wrong */
     EXIT_CODE_UNAVAILABLE = 69, /* Kafka or Redis cannot be reached in time */
     EXIT_CODE_INTERNAL = 70,    /* a failure that the process cannot go on after */
+    EXIT_CODE_STALLED = 74,     /* worker: got no further, left the group (watchdog.h) */
     EXIT_CODE_INTERRUPTED = 75, /* worker: drain deadline exceeded, or a second signal */
+    EXIT_CODE_LOST_WRITES = 76, /* worker: the store lost writes, store.on_lost_writes is `stop` */
     EXIT_CODE_CONFIG = 78       /* a setting is wrong; nothing was touched */
 };
 

@@ -1,50 +1,15 @@
 #include "worker/cycle.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
-#include "store/cache.h"
+#include "worker/cycle_internal.h"
 #include "worker/cycle_log.h"
-#include "worker/patience.h"
 #include "worker/publish.h"
-#include "worker/scene_work.h"
 
 enum {
-    CYCLE_RECORDS_MAX = 1024,
-    CYCLE_PAYLOAD_BYTES_MAX = 8 << 20,
-    /* Decoding stops here and the rest goes to the next cycle: a small record can hold many
-     * operations, and each takes some hundred bytes of the arena until the cycle ends. */
-    CYCLE_OPERATIONS_MAX = 65536,
-    CYCLE_ARENA_BYTES_MAX = 512 << 20,
-    CYCLE_SCRATCH_BYTES_MAX = 256 << 20,
-    STORE_POLL_MS = 100,
-    STORE_CONNECT_POLL_MS = 20, /* between cycles, while not connected */
-    /* A batch may be a lot of work (thousands of changes of one very large element): after so much
-     * of it Kafka is polled before the next scene's. */
-    STEP_MS_MAX = 500
-};
-
-struct cycle {
-    struct cycle_parts parts;
-    struct scene_cache *cache;
-    uint64_t cache_epoch, token_state;
-    struct arena arena;
-    struct buffer scratch, document_scratch;
-    struct record records[CYCLE_RECORDS_MAX];
-    size_t record_begin, record_count; /* taken from Kafka; [begin, count) not yet worked with */
-    size_t run_records_max;            /* fewer after a run that needed too much memory */
-    bool must_fail_run;                /* even one record did */
-    struct patience patience;
-};
-
-/* One run over the first records that are open. */
-struct run {
-    const struct record *records;
-    struct delivery *deliveries;
-    size_t count;
-    struct scene_work *works;
-    size_t work_count;
-    bool is_published; /* the sink may hold letters of it */
+    PAYLOAD_BYTES_MAX = 8 << 20,
+    SCRATCH_BYTES_MAX = 256 << 20,
+    STORE_CONNECT_POLL_MS = 20 /* between cycles, while not connected */
 };
 
 struct cycle *cycle_create(const struct cycle_parts *parts)
@@ -61,12 +26,23 @@ struct cycle *cycle_create(const struct cycle_parts *parts)
         .must_abandon = parts->must_abandon,
         .abandon_context = parts->abandon_context,
     };
+    struct watermark_parts watermark = {
+        .settings = parts->settings,
+        .clock = parts->clock,
+        .log = parts->log,
+        .source = parts->source,
+        .store = parts->store,
+        .stats = parts->stats,
+        .patience = &cycle->patience,
+        .owner = parts->token_seed,
+    };
     cycle->run_records_max = CYCLE_RECORDS_MAX;
+    cycle->watermark = watermark_create(&watermark);
     cycle->cache = scene_cache_create((size_t)parts->settings->store_cache_bytes);
     arena_init(&cycle->arena, CYCLE_ARENA_BYTES_MAX);
-    buffer_init(&cycle->scratch, CYCLE_SCRATCH_BYTES_MAX);
-    buffer_init(&cycle->document_scratch, CYCLE_SCRATCH_BYTES_MAX);
-    if (cycle->cache == NULL) {
+    buffer_init(&cycle->scratch, SCRATCH_BYTES_MAX);
+    buffer_init(&cycle->document_scratch, SCRATCH_BYTES_MAX);
+    if (cycle->cache == NULL || cycle->watermark == NULL) {
         cycle_destroy(cycle);
         return NULL;
     }
@@ -90,77 +66,11 @@ void cycle_destroy(struct cycle *cycle)
     }
     release_records(cycle);
     scene_cache_destroy(cycle->cache);
+    watermark_destroy(cycle->watermark);
     arena_deinit(&cycle->arena);
     buffer_deinit(&cycle->scratch);
     buffer_deinit(&cycle->document_scratch);
     free(cycle);
-}
-
-/* A message that alone exhausts the arena is refused like one that is too large: it must not stop
- * its partition. */
-static void refuse_for_memory(struct delivery *delivery, const struct record *record)
-{
-    *delivery = (struct delivery){
-        .record = record,
-        .source = {.topic = record->topic,
-                   .partition = record->partition,
-                   .offset = record->offset},
-    };
-    error_set(&delivery->refusal, ERROR_TOO_LARGE,
-              "decoding the message takes more memory than a whole cycle may use (%d bytes); "
-              "send smaller batches",
-              CYCLE_ARENA_BYTES_MAX);
-}
-
-/* Decodes records until the cycle has enough. False: out of memory. */
-static bool decode_records(struct cycle *cycle, struct run *run, struct error *error)
-{
-    size_t open_count = cycle->record_count - cycle->record_begin;
-    if (open_count > cycle->run_records_max) {
-        open_count = cycle->run_records_max;
-    }
-    run->records = cycle->records + cycle->record_begin;
-    run->deliveries = arena_alloc_array(&cycle->arena, open_count, sizeof(struct delivery));
-    if (run->deliveries == NULL) {
-        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a cycle's deliveries");
-    }
-    size_t operation_count = 0;
-    while (run->count < open_count && operation_count < CYCLE_OPERATIONS_MAX) {
-        struct delivery *delivery = &run->deliveries[run->count];
-        const struct record *record = &run->records[run->count];
-        if (!delivery_decode(record, cycle->parts.settings, &cycle->arena, delivery, error)) {
-            if (run->count > 0) {
-                break; /* with an empty arena it will do */
-            }
-            refuse_for_memory(delivery, record);
-        }
-        run->count++;
-        operation_count += delivery->batch.operation_count;
-        if (delivery->refusal.code != ERROR_NONE) {
-            cycle->parts.stats->batches_refused++;
-            cycle_log_refusal(cycle->parts.log, delivery);
-        } else if (!delivery_key_matches(delivery)) {
-            cycle->parts.stats->keys_differing++;
-        }
-    }
-    return true;
-}
-
-/* Orders deliveries by session, and within one by their place in the cycle. */
-static int compare_by_session(const void *left, const void *right)
-{
-    const struct delivery *a = *(struct delivery *const *)left;
-    const struct delivery *b = *(struct delivery *const *)right;
-    struct span x = a->batch.session_id;
-    struct span y = b->batch.session_id;
-    int order = memcmp(x.data, y.data, x.size < y.size ? x.size : y.size);
-    if (order == 0 && x.size != y.size) {
-        order = x.size < y.size ? -1 : 1;
-    }
-    if (order == 0) {
-        order = a < b ? -1 : a > b; /* both stand in the run's array */
-    }
-    return order;
 }
 
 static struct work_context work_context_of(struct cycle *cycle)
@@ -178,100 +88,8 @@ static struct work_context work_context_of(struct cycle *cycle)
         .log = parts->log,
         .token_state = &cycle->token_state,
         .is_too_large = cycle->must_fail_run,
+        .faults = parts->faults,
     };
-}
-
-/* One work per session that has deliveries which can be worked with. */
-static bool group_by_scene(struct cycle *cycle, struct run *run, const struct work_context *context,
-                           struct error *error)
-{
-    struct delivery **sorted =
-        arena_alloc_array(&cycle->arena, run->count, sizeof(struct delivery *));
-    run->works = arena_alloc_array(&cycle->arena, run->count, sizeof(struct scene_work));
-    if (sorted == NULL || run->works == NULL) {
-        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a cycle's scenes");
-    }
-    size_t sorted_count = 0;
-    for (size_t i = 0; i < run->count; i++) {
-        if (run->deliveries[i].refusal.code == ERROR_NONE) {
-            sorted[sorted_count++] = &run->deliveries[i];
-        }
-    }
-    qsort(sorted, sorted_count, sizeof(struct delivery *), compare_by_session);
-    for (size_t begin = 0; begin < sorted_count;) {
-        size_t end = begin + 1;
-        struct span session_id = sorted[begin]->batch.session_id;
-        while (end < sorted_count && span_equal(sorted[end]->batch.session_id, session_id)) {
-            end++;
-        }
-        struct scene *scene = scene_cache_take(cycle->cache, session_id);
-        if (scene == NULL) {
-            return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a scene");
-        }
-        if (!scene_work_init(&run->works[run->work_count++], scene, sorted + begin, end - begin,
-                             context, error)) {
-            return false;
-        }
-        begin = end;
-    }
-    return true;
-}
-
-/* Takes every scene as far as it goes without waiting; those that there is no time for are taken on
- * by the next call. */
-static bool step_works(struct run *run, const struct work_context *context, struct error *error)
-{
-    uint64_t since_ms = clock_monotonic_ms(context->clock);
-    for (size_t i = 0;
-         i < run->work_count && clock_monotonic_ms(context->clock) - since_ms < STEP_MS_MAX; i++) {
-        if (!scene_work_step(&run->works[i], context, error)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool all_works_done(const struct run *run)
-{
-    for (size_t i = 0; i < run->work_count; i++) {
-        if (run->works[i].state != WORK_DONE) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool complete_works(struct run *run, const struct work_context *context, struct error *error)
-{
-    for (size_t i = 0; i < run->work_count; i++) {
-        if (!scene_work_complete(&run->works[i], context, error)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Read, decide, commit, until the store has it all. An outage of any length is waited for. */
-static enum cycle_outcome apply_works(struct cycle *cycle, struct run *run,
-                                      const struct work_context *context, struct error *error)
-{
-    struct store *store = cycle->parts.store;
-    for (;;) {
-        if (store_is_ready(store) && !step_works(run, context, error)) {
-            return CYCLE_FATAL;
-        }
-        if (all_works_done(run)) {
-            return CYCLE_WORKED;
-        }
-        /* Everything submitted goes out together; answers may come in parts. */
-        (void)store_poll(store, STORE_POLL_MS);
-        if (!complete_works(run, context, error)) {
-            return CYCLE_FATAL;
-        }
-        if (!patience_goes_on(&cycle->patience)) {
-            return CYCLE_ABANDONED;
-        }
-    }
 }
 
 static bool post_all(struct cycle *cycle, struct run *run, struct outbox *outbox,
@@ -311,6 +129,7 @@ static enum cycle_outcome publish_works(struct cycle *cycle, struct run *run, st
         .sink = cycle->parts.sink,
         .log = cycle->parts.log,
         .patience = &cycle->patience,
+        .faults = cycle->parts.faults,
     };
     run->is_published = true;
     switch (publish_all(&publish, &outbox)) {
@@ -332,10 +151,7 @@ static enum cycle_outcome publish_works(struct cycle *cycle, struct run *run, st
  */
 static bool shrink_run(struct cycle *cycle, const struct run *run)
 {
-    /* Requests point into the arena; each ends within redis.command_timeout_ms. */
-    while (store_poll(cycle->parts.store, STORE_POLL_MS) > 0) {
-        source_service(cycle->parts.source);
-    }
+    cycle_drain_store(cycle);
     scene_cache_clear(cycle->cache); /* it holds changes that were never committed */
     bool was_last_resort = cycle->must_fail_run;
     cycle->must_fail_run = run->count <= 1;
@@ -358,8 +174,38 @@ static void relax_run(struct cycle *cycle)
     }
 }
 
-/* Everything up to here is in the store and acknowledged. (The watermark that notices writes the
- * store loses goes here, before the offsets: store.md section 4.) */
+static enum cycle_outcome outcome_of(enum watermark_outcome outcome, struct error *error)
+{
+    switch (outcome) {
+    case WATERMARK_GOOD:
+        break;
+    case WATERMARK_AGAIN:
+        return CYCLE_AGAIN;
+    case WATERMARK_ABANDONED:
+        return CYCLE_ABANDONED;
+    case WATERMARK_STOP:
+        return CYCLE_LOST;
+    case WATERMARK_NO_MEMORY:
+        error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the watermark");
+        return CYCLE_FATAL;
+    }
+    return CYCLE_WORKED;
+}
+
+/* Shows that everything of the run is still in the store (store.md section 4). */
+static enum cycle_outcome raise_watermark(struct cycle *cycle, const struct run *run,
+                                          struct error *error)
+{
+    enum watermark_outcome outcome = watermark_raise(
+        cycle->watermark, run->records, run->count, store_epoch(cycle->parts.store), &cycle->arena);
+    if (outcome == WATERMARK_AGAIN) {
+        scene_cache_clear(cycle->cache);
+        cycle->parts.stats->cycles_repeated++;
+    }
+    return outcome_of(outcome, error);
+}
+
+/* Everything up to here is in the store, acknowledged, and below the watermark. */
 static void settle_run(struct cycle *cycle, const struct run *run)
 {
     struct record *records = cycle->records + cycle->record_begin;
@@ -376,17 +222,24 @@ static enum cycle_outcome run_once(struct cycle *cycle, struct run *run, struct 
 {
     struct work_context context = work_context_of(cycle);
     patience_begin(&cycle->patience);
-    if (!decode_records(cycle, run, error) || !group_by_scene(cycle, run, &context, error)) {
+    if (!cycle_decode(cycle, run, error) || !cycle_group(cycle, run, &context, error)) {
         return CYCLE_FATAL;
     }
-    enum cycle_outcome outcome = apply_works(cycle, run, &context, error);
+    fault_reach(cycle->parts.faults, FAULT_AFTER_DECODE);
+    enum cycle_outcome outcome = cycle_apply(cycle, run, &context, error);
     if (outcome == CYCLE_WORKED) {
+        fault_reach(cycle->parts.faults, FAULT_AFTER_COMMIT);
         outcome = publish_works(cycle, run, error);
+    }
+    if (outcome == CYCLE_WORKED) {
+        fault_reach(cycle->parts.faults, FAULT_AFTER_ACKNOWLEDGEMENT);
+        outcome = raise_watermark(cycle, run, error);
     }
     for (size_t i = 0; i < run->work_count; i++) {
         scene_work_finish(&run->works[i]);
     }
     if (outcome == CYCLE_WORKED) {
+        fault_reach(cycle->parts.faults, FAULT_AFTER_WATERMARK);
         settle_run(cycle, run);
         relax_run(cycle);
         cycle->parts.stats->cycles++;
@@ -394,10 +247,28 @@ static enum cycle_outcome run_once(struct cycle *cycle, struct run *run, struct 
     return outcome;
 }
 
+/* Records of partitions that are no longer this worker's, or that will be read again from
+ * elsewhere, are not to be worked on. */
+static void drop_records_not_held(struct cycle *cycle)
+{
+    size_t kept = 0;
+    for (size_t i = cycle->record_begin; i < cycle->record_count; i++) {
+        struct record *record = &cycle->records[i];
+        if (source_holds(cycle->parts.source, record)) {
+            cycle->records[kept++] = *record;
+        } else {
+            source_release(cycle->parts.source, record, 1);
+        }
+    }
+    cycle->record_begin = 0;
+    cycle->record_count = kept;
+}
+
 /* Between cycles: forgets what the last one used, and a cache that may be untrue. */
-static void begin_cycle(struct cycle *cycle)
+static enum cycle_outcome begin_cycle(struct cycle *cycle, struct error *error)
 {
     arena_reset(&cycle->arena);
+    patience_begin(&cycle->patience);
     struct store *store = cycle->parts.store;
     (void)store_poll(store, store_is_ready(store) ? 0 : STORE_CONNECT_POLL_MS);
     if (cycle->cache_epoch != store_epoch(store)) {
@@ -405,38 +276,50 @@ static void begin_cycle(struct cycle *cycle)
         scene_cache_clear(cycle->cache);
     }
     scene_cache_trim(cycle->cache);
+    enum watermark_outcome outcome = watermark_tend(cycle->watermark);
+    drop_records_not_held(cycle);
+    return outcome_of(outcome, error);
+}
+
+static void log_fatal(struct cycle *cycle, const char *event, const char *reason)
+{
+    struct log_line line;
+    log_begin(&line, cycle->parts.log, LOG_ERROR, event);
+    log_text(&line, "error", reason);
+    log_end(&line);
 }
 
 enum cycle_outcome cycle_run(struct cycle *cycle, int timeout_ms)
 {
-    begin_cycle(cycle);
+    struct error error = {.code = ERROR_NONE};
+    enum cycle_outcome outcome = begin_cycle(cycle, &error);
+    if (outcome != CYCLE_WORKED) {
+        if (outcome == CYCLE_FATAL) {
+            log_fatal(cycle, "cycle failed", error.message);
+        }
+        return outcome;
+    }
     if (cycle->record_count == 0) {
         cycle->record_count = source_poll(cycle->parts.source, cycle->records, CYCLE_RECORDS_MAX,
-                                          CYCLE_PAYLOAD_BYTES_MAX, timeout_ms);
+                                          PAYLOAD_BYTES_MAX, timeout_ms);
         cycle->parts.stats->records += cycle->record_count;
     }
-    struct log_line line;
     const char *fatal = source_fatal_error(cycle->parts.source);
     if (fatal != NULL) {
-        log_begin(&line, cycle->parts.log, LOG_ERROR, "kafka consumer failed for good");
-        log_text(&line, "error", fatal);
-        log_end(&line);
+        log_fatal(cycle, "kafka consumer failed for good", fatal);
         return CYCLE_FATAL;
     }
     if (cycle->record_count == 0) {
         return CYCLE_IDLE;
     }
-    struct error error = {.code = ERROR_NONE};
     struct run run = {0};
-    enum cycle_outcome outcome = run_once(cycle, &run, &error);
+    outcome = run_once(cycle, &run, &error);
     if (outcome == CYCLE_FATAL && error.code == ERROR_OUT_OF_MEMORY && !run.is_published &&
         shrink_run(cycle, &run)) {
         return CYCLE_WORKED;
     }
     if (outcome == CYCLE_FATAL) {
-        log_begin(&line, cycle->parts.log, LOG_ERROR, "cycle failed");
-        log_text(&line, "error", error.message);
-        log_end(&line);
+        log_fatal(cycle, "cycle failed", error.message);
     }
     return outcome;
 }

@@ -113,6 +113,9 @@ static bool post_result(struct outbox *outbox, struct delivery *delivery, bool i
     if (is_duplicate) {
         add_header(letter, headers, "scenesync-duplicate", flag_text(true));
     }
+    if (delivery->is_replay) {
+        add_header(letter, headers, "scenesync-replay", flag_text(true));
+    }
     outbox->stats->results++;
     return true;
 }

@@ -77,6 +77,7 @@ enum publish_outcome publish_all(const struct publish_parts *parts, struct outbo
     for (struct letter *letter = outbox->first; letter != NULL; letter = letter->next) {
         sink_send(parts->sink, &letter->outgoing);
     }
+    fault_reach(parts->faults, FAULT_AFTER_PUBLISH);
     size_t sent_count = 0;
     do {
         if (!await_answers(parts)) {

@@ -14,6 +14,7 @@ struct publish_parts {
     struct sink *sink;
     struct log *log;
     struct patience *patience;
+    const struct fault_hook *faults;
 };
 
 enum publish_outcome { PUBLISH_ACKNOWLEDGED, PUBLISH_ABANDONED, PUBLISH_NO_MEMORY };

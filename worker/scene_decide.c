@@ -19,6 +19,7 @@ struct portion {
     struct record_write *records;
     size_t record_count, record_bytes;
     bool *touched_positions; /* by index in the scene */
+    struct span *marks;      /* the same: what the watermark must say */
     bool has_positions;
     int64_t updated_at_ms;
     uint64_t begun_ms; /* monotonic */
@@ -72,6 +73,7 @@ static void advance_position(struct scene_work *work, const struct delivery *del
     }
     position->known = true;
     portion->touched_positions[position - work->scene->positions] = true;
+    portion->marks[position - work->scene->positions] = delivery->mark;
     portion->has_positions = true;
     if (delivery->record_time_ms > portion->updated_at_ms) {
         portion->updated_at_ms = delivery->record_time_ms;
@@ -324,7 +326,8 @@ static bool list_positions(const struct scene_work *work, const struct portion *
     }
     for (size_t i = 0; i < scene->position_count; i++) {
         if (portion->touched_positions[i]) {
-            positions[commit->position_count++] = scene->positions[i];
+            positions[commit->position_count] = scene->positions[i];
+            positions[commit->position_count++].mark = portion->marks[i];
         }
     }
     commit->positions = positions;
@@ -357,6 +360,7 @@ static bool submit_commit(struct scene_work *work, const struct work_context *co
         !list_positions(work, portion, context->arena, &work->commit)) {
         return out_of_memory(error);
     }
+    fault_reach(context->faults, FAULT_BEFORE_COMMIT);
     store_submit_commit(context->store, &work->commit);
     work->state = WORK_COMMITTING;
     return true;
@@ -379,9 +383,11 @@ bool scene_decide(struct scene_work *work, const struct work_context *context, s
         .records = arena_alloc_array(context->arena, open_count, sizeof(struct record_write)),
         .touched_positions =
             arena_alloc_array(context->arena, work->scene->position_count, sizeof(bool)),
+        .marks =
+            arena_alloc_array(context->arena, work->scene->position_count, sizeof(struct span)),
         .begun_ms = clock_monotonic_ms(context->clock),
     };
-    if (portion.records == NULL || portion.touched_positions == NULL) {
+    if (portion.records == NULL || portion.touched_positions == NULL || portion.marks == NULL) {
         return out_of_memory(error);
     }
     size_t at = work->begin;

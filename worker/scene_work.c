@@ -85,7 +85,11 @@ bool scene_work_init(struct scene_work *work, struct scene *scene, struct delive
         work->state = WORK_READ;
         return true;
     }
-    work->state = is_all_in_cache(work) ? WORK_DECIDE : WORK_READ;
+    work->state = WORK_READ;
+    if (is_all_in_cache(work)) {
+        work->state = WORK_DECIDE;
+        work->since_epoch = work->epoch; /* an older connection's cache is cleared */
+    }
     return true;
 }
 
@@ -299,6 +303,22 @@ static bool is_cached_part_old(const struct scene_work *work)
             memcmp(scene->token.text, load->token.text, load->token.size) != 0);
 }
 
+/* Whether what was acknowledged in this cycle is gone. */
+static bool has_gone_back(const struct scene_work *work)
+{
+    for (size_t i = 0; i < work->acknowledged_count; i++) {
+        const struct store_position *acknowledged = &work->acknowledged[i];
+        for (size_t k = 0; k < work->load.position_count; k++) {
+            const struct store_position *found = &work->load.positions[k];
+            if (span_equal(found->name, acknowledged->name) &&
+                (!found->known || found->offset < acknowledged->offset)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static bool take_load(struct scene_work *work, const struct work_context *context,
                       struct error *error)
 {
@@ -321,6 +341,13 @@ static bool take_load(struct scene_work *work, const struct work_context *contex
     if (!is_good) {
         work_failed(work, &cause, context);
         return true;
+    }
+    if (has_gone_back(work)) {
+        work->state = WORK_DISOWNED;
+        return true;
+    }
+    if (work->begin == 0) {
+        work->since_epoch = work->epoch; /* nothing is done yet that rests on an earlier one */
     }
     struct scene *scene = work->scene;
     scene->is_loaded = true;
@@ -365,6 +392,8 @@ static void take_commit(struct scene_work *work, const struct work_context *cont
     case STORE_DONE:
         context->stats->commits++;
         scene_committed(work->scene, &work->commit);
+        work->acknowledged = work->commit.positions;
+        work->acknowledged_count = work->commit.position_count;
         for (size_t i = 0; i < work->known_count; i++) {
             work->known[i].is_uncommitted = false;
         }
@@ -383,6 +412,9 @@ static void take_commit(struct scene_work *work, const struct work_context *cont
         return;
     case STORE_FAILED:
         work_failed(work, &work->commit.error, context);
+        return;
+    case STORE_DISOWNED:
+        work->state = WORK_DISOWNED;
         return;
     case STORE_IN_FLIGHT:
         break;

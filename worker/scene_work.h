@@ -19,7 +19,8 @@ enum work_state {
     WORK_READING,    /* a load is under way */
     WORK_DECIDE,     /* everything needed is in memory */
     WORK_COMMITTING, /* a commit is under way */
-    WORK_DONE
+    WORK_DONE,
+    WORK_DISOWNED /* the store is not where this worker left it: the cycle ends here */
 };
 
 /** How the rest of the deliveries can be dealt with. */
@@ -52,6 +53,7 @@ struct work_context {
     struct log *log;
     uint64_t *token_state; /* of the commit tokens' generator, seeded from the system */
     bool is_too_large;     /* applying needs too much memory: operations fail for good */
+    const struct fault_hook *faults;
 };
 
 struct scene_work {
@@ -65,7 +67,12 @@ struct scene_work {
     bool has_doubted;     /* a delivery looked stale, and everything was read again to be sure */
     bool has_first_looks; /* the scene remembers what it was read as */
     uint32_t lost_races;
-    uint64_t epoch;      /* of the store's connection that the scene was read under */
+    uint64_t epoch;       /* of the store's connection that the scene was read under */
+    uint64_t since_epoch; /* of the first one that what is done rests on; 0: none yet */
+    /* Positions of the last commit that was answered; a later read that finds less finds a store
+     * that lost it. */
+    const struct store_position *acknowledged;
+    size_t acknowledged_count;
     struct error reason; /* of a mode other than WORK_APPLY */
     struct known_record *known;
     size_t known_count;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "worker/source_internal.h"
+#include "worker/source_watch.h"
 
 enum {
     COMMITTED_TEXT_BYTES_MAX = 1 << 20,
@@ -74,6 +75,8 @@ static bool start(struct record_source *source, char *message, size_t message_by
     if (conf == NULL) {
         return false;
     }
+    /* The watchdog must tell a partition that is read to its end from one that gives nothing. */
+    (void)rd_kafka_conf_set(conf, "enable.partition.eof", "true", NULL, 0);
     kafka_conf_set_context(conf, &source->context);
     rd_kafka_conf_set_rebalance_cb(conf, source_rebalance);
     source->consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, message, message_bytes);
@@ -127,11 +130,9 @@ static void drop_messages(rd_kafka_queue_t *queue)
     }
 }
 
-/**
- * Leaves the group; the revocation commits what is settled. With a bound: rd_kafka_consumer_close()
- * waits for as long as the group's coordinator is away while a commit is on its way.
- */
-static void leave_group(struct record_source *source)
+/* The revocation commits what is settled. With a bound: rd_kafka_consumer_close() waits for as long
+ * as the group's coordinator is away while a commit is on its way. */
+bool source_leave_group(struct record_source *source)
 {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(source->consumer);
     rd_kafka_error_destroy(rd_kafka_consumer_close_queue(source->consumer, queue));
@@ -140,13 +141,19 @@ static void leave_group(struct record_source *source)
            clock_monotonic_ms(&source->clock) < deadline_ms) {
         drop_messages(queue);
     }
-    if (rd_kafka_consumer_closed(source->consumer) == 0) {
-        struct log_line line;
-        log_begin(&line, source->log, LOG_WARN,
-                  "kafka did not let the consumer go in time; what was not committed comes again");
-        log_end(&line);
-    }
     rd_kafka_queue_destroy(queue);
+    return rd_kafka_consumer_closed(source->consumer) != 0;
+}
+
+static void leave_group(struct record_source *source)
+{
+    if (source_leave_group(source)) {
+        return;
+    }
+    struct log_line line;
+    log_begin(&line, source->log, LOG_WARN,
+              "kafka did not let the consumer go in time; what was not committed comes again");
+    log_end(&line);
 }
 
 void source_destroy(struct record_source *source)
@@ -210,7 +217,9 @@ size_t source_poll(struct record_source *source, struct record *records, size_t 
     struct source_delivery delivery = {
         .records = records, .count_max = count_max, .bytes_max = bytes_max};
     uint64_t deadline_ms = clock_monotonic_ms(&source->clock) + (uint64_t)timeout_ms;
-    for (size_t i = 0; i < POLLS_MAX && source->fatal[0] == '\0'; i++) {
+    source->claims_wanted = false;
+    for (size_t i = 0;
+         i < POLLS_MAX && source->fatal[0] == '\0' && !source_is_abandoned(source); i++) {
         if (delivery.count == 0) {
             source_commit_serve(source);
         }
@@ -225,8 +234,8 @@ size_t source_poll(struct record_source *source, struct record *records, size_t 
         if (partition != NULL) {
             source_deliver(source, partition, &delivery);
         }
-        if (message == NULL &&
-            (delivery.count > 0 || clock_monotonic_ms(&source->clock) >= deadline_ms)) {
+        if (message == NULL && (delivery.count > 0 || source->claims_wanted ||
+                                clock_monotonic_ms(&source->clock) >= deadline_ms)) {
             break;
         }
     }
@@ -237,7 +246,7 @@ size_t source_poll(struct record_source *source, struct record *records, size_t 
 void source_service(struct record_source *source)
 {
     source_commit_serve(source);
-    for (size_t i = 0; i < SERVICE_POLLS_MAX; i++) {
+    for (size_t i = 0; i < SERVICE_POLLS_MAX && !source_is_abandoned(source); i++) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(source->consumer, 0);
         if (message == NULL) {
             break;
@@ -304,6 +313,16 @@ struct span source_committed_text(struct record_source *source, int32_t partitio
         }
     }
     return buffer_span(&source->committed_text);
+}
+
+bool source_holds(struct record_source *source, const struct record *record)
+{
+    return assignment_holds(&source->assignment, record);
+}
+
+void source_set_faults(struct record_source *source, const struct fault_hook *faults)
+{
+    source->faults = faults;
 }
 
 size_t source_assigned_count(const struct record_source *source)

@@ -15,6 +15,7 @@
 #define SCENESYNC_WORKER_SOURCE_H
 
 #include "protocol/arena.h"
+#include "store/fault_point.h"
 #include "worker/clock.h"
 #include "worker/log.h"
 #include "worker/settings.h"
@@ -32,6 +33,7 @@ struct record {
     uint64_t received_wall_ms;
     uint64_t assignment; /* under which it was delivered */
     void *message;       /* the source's */
+    bool was_sent;       /* the cycle's: a commit with it went out, nothing was published yet */
 };
 
 struct record_header {
@@ -91,9 +93,15 @@ void source_release(struct record_source *source, struct record *records, size_t
  */
 struct span source_committed_text(struct record_source *source, int32_t partition);
 
+/** Whether the record's partition is still this worker's, and where it was when the record came. */
+bool source_holds(struct record_source *source, const struct record *record);
+
 /** Partitions held now, and a number that rises with every assignment change. */
 size_t source_assigned_count(const struct record_source *source);
 uint64_t source_generation(const struct record_source *source);
+
+/** Where tests step in (fault_point.h); NULL for nowhere. Borrowed. */
+void source_set_faults(struct record_source *source, const struct fault_hook *faults);
 
 /** The consumer met an error it cannot recover from (its text), or NULL. */
 const char *source_fatal_error(const struct record_source *source);

@@ -1,4 +1,5 @@
 #include "worker/source_internal.h"
+#include "worker/source_watch.h"
 
 enum {
     COMMIT_INTERVAL_MS = 100,
@@ -44,10 +45,14 @@ static void report_failure(struct record_source *source, rd_kafka_resp_err_t err
 static void send_commit(struct record_source *source)
 {
     source->commit_wanted = false;
+    if (source_is_abandoned(source)) {
+        return;
+    }
     rd_kafka_topic_partition_list_t *list = uncommitted(source);
     if (list == NULL) {
         return;
     }
+    fault_reach(source->faults, FAULT_BEFORE_OFFSET_COMMIT);
     rd_kafka_resp_err_t error =
         rd_kafka_commit_queue(source->consumer, list, source->commit_replies, NULL, NULL);
     rd_kafka_topic_partition_list_destroy(list);
@@ -78,6 +83,7 @@ static void take_reply(struct record_source *source, rd_kafka_event_t *event)
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         report_failure(source, error);
     }
+    fault_reach(source->faults, FAULT_AFTER_OFFSET_COMMIT);
 }
 
 /** Takes one reply; false where none came in time. */

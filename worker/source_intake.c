@@ -22,8 +22,7 @@ static void report_error(struct record_source *source, const rd_kafka_message_t 
 {
     const char *topic = message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : "";
     bool is_pattern = topic[0] == '^';
-    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ||
-        (is_pattern && source->settings->retry_retries_max == 0) ||
+    if ((is_pattern && source->settings->retry_retries_max == 0) ||
         !kafka_context_may_log(&source->context, message->err, topic)) {
         return;
     }
@@ -157,6 +156,10 @@ static struct assigned_partition *hold(struct record_source *source, rd_kafka_me
     if (partition == NULL) {
         return NULL;
     }
+    if (partition->resting) {
+        partition->must_seek = true; /* it came before the pause: it is read again */
+        return NULL;
+    }
     int64_t timestamp_ms = rd_kafka_message_timestamp(message, NULL);
     switch (assignment_accept(&source->assignment, partition, message->offset, timestamp_ms)) {
     case ASSIGNMENT_NEXT:
@@ -183,10 +186,22 @@ static struct assigned_partition *hold(struct record_source *source, rd_kafka_me
     return partition;
 }
 
+/** Notes where a partition ends: behind its last record there may be transaction markers. */
+static void note_end(struct record_source *source, const rd_kafka_message_t *message)
+{
+    struct assigned_partition *partition =
+        assignment_find(&source->assignment, rd_kafka_topic_name(message->rkt), message->partition);
+    if (partition != NULL && !partition->resting) {
+        partition->end_offset = message->offset;
+    }
+}
+
 struct assigned_partition *source_receive(struct record_source *source, rd_kafka_message_t *message)
 {
     struct assigned_partition *partition = NULL;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        note_end(source, message);
+    } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         report_error(source, message);
     } else {
         partition = hold(source, message);
@@ -215,7 +230,7 @@ void source_deliver(struct record_source *source, struct assigned_partition *par
     if (held != NULL && held->due_ms < source->next_due_ms) {
         source->next_due_ms = held->due_ms;
     }
-    if (partition->paused && assignment_has_room(partition)) {
+    if (partition->paused && !partition->resting && assignment_has_room(partition)) {
         source_set_paused(source, partition, false);
     }
 }

@@ -9,6 +9,8 @@
 #ifndef SCENESYNC_WORKER_SOURCE_INTERNAL_H
 #define SCENESYNC_WORKER_SOURCE_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "protocol/buffer.h"
 #include "worker/assignment.h"
 #include "worker/kafka_conf.h"
@@ -21,6 +23,7 @@ struct record_source {
     const struct settings *settings;
     struct clock clock;
     struct log *log;
+    const struct fault_hook *faults;
     struct kafka_context context;
     struct assignment assignment;
     uint64_t next_due_ms; /* no held record is due before; UINT64_MAX: none is held */
@@ -28,8 +31,15 @@ struct record_source {
     size_t commits_in_flight;
     uint64_t next_commit_ms;
     struct buffer committed_text;
+    atomic_bool abandoned; /* source_watch.h */
+    bool is_member;        /* the group has given it its share, which may be nothing */
+    bool claims_required;               /* an assigned partition rests until it is claimed */
+    bool claims_wanted;                 /* one was assigned since the last source_poll() began */
     char fatal[SOURCE_FATAL_BYTES_MAX]; /* empty: none */
 };
+
+/** Closes the consumer: leaves the group, within six seconds. False: Kafka did not let it go. */
+bool source_leave_group(struct record_source *source);
 
 /** Keeps the first error that the source cannot go on after. */
 void source_set_fatal(struct record_source *source, const char *text);
@@ -71,6 +81,10 @@ void source_drop_held(struct record_source *source, struct assigned_partition *p
 /** librdkafka's rebalance callback; its opaque is a kafka_context owned by a source. */
 void source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
                       rd_kafka_topic_partition_list_t *partitions, void *opaque);
+
+/** Makes partitions just assigned rest, where they must be claimed. */
+void source_rest_assigned(struct record_source *source,
+                          const rd_kafka_topic_partition_list_t *partitions);
 
 /** Takes replies, and sends a commit where one is due. Never blocks. */
 void source_commit_serve(struct record_source *source);

@@ -1,4 +1,5 @@
 #include "worker/source_internal.h"
+#include "worker/source_watch.h"
 
 enum { PARTITIONS_TEXT_BYTES_MAX = 1024 };
 
@@ -103,7 +104,7 @@ static void apply(struct record_source *source, rd_kafka_resp_err_t event,
         error = rd_kafka_error_code(failure);
         rd_kafka_error_destroy(failure);
     }
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR && !source_is_abandoned(source)) {
         source_set_fatal(source, rd_kafka_err2str(error));
     }
 }
@@ -113,13 +114,20 @@ void source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
 {
     struct kafka_context *context = opaque;
     struct record_source *source = context->owner;
+    if (source_is_abandoned(source)) {
+        apply(source, error, partitions); /* on the watchdog's thread */
+        return;
+    }
     if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        source->is_member = true;
         add_partitions(source, partitions);
         apply(source, error, partitions);
+        source_rest_assigned(source, partitions);
         log_partitions(source, "partitions assigned", partitions);
         return;
     }
     bool lost = rd_kafka_assignment_lost(consumer) != 0;
+    source->is_member = !lost;
     if (error == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !lost) {
         source_commit_now(source);
     }

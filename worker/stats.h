@@ -23,6 +23,10 @@ struct stats {
     uint64_t requeues, dead_letters, results;
     uint64_t commits, commit_races;
     uint64_t cycles;
+    uint64_t lost_writes;      /* partitions whose watermark was found to have gone back */
+    uint64_t records_replayed; /* worked again for that */
+    uint64_t records_gone;     /* lost for good: Kafka had them no more */
+    uint64_t cycles_repeated;  /* the connection or the watermark changed on the way */
 };
 
 #endif

@@ -1,0 +1,148 @@
+#include "worker/source_claim.h"
+
+#include "worker/source_internal.h"
+
+enum { ASK_MS = 2000, SEEK_MS = 1000 };
+
+void source_require_claims(struct record_source *source)
+{
+    source->claims_required = true;
+}
+
+struct assignment *source_assignment(struct record_source *source)
+{
+    return &source->assignment;
+}
+
+void source_rest_assigned(struct record_source *source,
+                          const rd_kafka_topic_partition_list_t *partitions)
+{
+    if (!source->claims_required) {
+        return;
+    }
+    for (int i = 0; i < partitions->cnt; i++) {
+        struct assigned_partition *partition = assignment_find(
+            &source->assignment, partitions->elems[i].topic, partitions->elems[i].partition);
+        if (partition != NULL) {
+            partition->resting = true;
+            source_set_paused(source, partition, true);
+            source->claims_wanted = true;
+        }
+    }
+}
+
+bool source_has_claimable(struct record_source *source, uint64_t now_ms)
+{
+    struct assignment_cursor cursor = {0};
+    const struct assigned_partition *partition = assignment_next(&source->assignment, &cursor);
+    for (; partition != NULL; partition = assignment_next(&source->assignment, &cursor)) {
+        if (partition->resting && partition->rest_until_ms <= now_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** The resting partitions. Returns owned. */
+static rd_kafka_topic_partition_list_t *list_resting(struct record_source *source)
+{
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new((int)source->assignment.assigned_count);
+    struct assignment_cursor cursor = {0};
+    const struct assigned_partition *partition = assignment_next(&source->assignment, &cursor);
+    for (; partition != NULL; partition = assignment_next(&source->assignment, &cursor)) {
+        if (partition->resting) {
+            rd_kafka_topic_partition_list_add(list, partition->topic, partition->number);
+        }
+    }
+    return list;
+}
+
+static void report(struct record_source *source, const char *event, rd_kafka_resp_err_t error)
+{
+    if (!kafka_context_may_log(&source->context, error, event)) {
+        return;
+    }
+    struct log_line line;
+    log_begin(&line, source->log, LOG_WARN, event);
+    log_text(&line, "code", rd_kafka_err2name(error));
+    log_text(&line, "reason", rd_kafka_err2str(error));
+    log_end(&line);
+}
+
+bool source_ask_committed(struct record_source *source)
+{
+    rd_kafka_topic_partition_list_t *list = list_resting(source);
+    rd_kafka_resp_err_t error = rd_kafka_committed(source->consumer, list, ASK_MS);
+    for (int i = 0; error == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *entry = &list->elems[i];
+        error = entry->err;
+        struct assigned_partition *partition =
+            assignment_find(&source->assignment, entry->topic, entry->partition);
+        if (partition != NULL && error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            partition->committed = entry->offset >= 0 ? entry->offset : -1;
+        }
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        report(source, "kafka does not tell the committed offsets, asking again", error);
+    }
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+bool source_ask_log(struct record_source *source, const char *topic, int32_t number, int64_t *start,
+                    int64_t *end)
+{
+    rd_kafka_resp_err_t error =
+        rd_kafka_query_watermark_offsets(source->consumer, topic, number, start, end, ASK_MS);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        report(source, "kafka does not tell where a log starts and ends, asking again", error);
+    }
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t seek(struct record_source *source,
+                                const struct assigned_partition *partition, int64_t offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, partition->topic, partition->number)->offset = offset;
+    rd_kafka_error_t *failure = rd_kafka_seek_partitions(source->consumer, list, SEEK_MS);
+    rd_kafka_resp_err_t error = failure != NULL ? rd_kafka_error_code(failure) : list->elems[0].err;
+    rd_kafka_error_destroy(failure);
+    rd_kafka_topic_partition_list_destroy(list);
+    return error;
+}
+
+bool source_start(struct record_source *source, struct assigned_partition *partition,
+                  int64_t offset)
+{
+    if (partition->must_seek || (offset >= 0 && offset != partition->committed)) {
+        int64_t target = offset >= 0 ? offset : partition->committed;
+        rd_kafka_resp_err_t error =
+            seek(source, partition, target >= 0 ? target : RD_KAFKA_OFFSET_BEGINNING);
+        /* Just assigned, it may not have started yet (ERR__STATE): that passes by itself. */
+        if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            if (error != RD_KAFKA_RESP_ERR__STATE) {
+                report(source, "kafka cannot go to an offset, trying again", error);
+            }
+            return false;
+        }
+    }
+    partition->resting = false;
+    partition->must_seek = false;
+    partition->start = offset;
+    source_set_paused(source, partition, false);
+    return true;
+}
+
+void source_rest(struct record_source *source, struct assigned_partition *partition,
+                 uint64_t until_ms)
+{
+    source_drop_held(source, partition);
+    source_set_paused(source, partition, true);
+    assignment_rewind(&source->assignment, partition);
+    partition->resting = true;
+    partition->must_seek = true;
+    partition->rest_until_ms = until_ms;
+    source->claims_wanted = true;
+}

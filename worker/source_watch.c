@@ -1,0 +1,77 @@
+#include "worker/source_watch.h"
+
+#include <stdlib.h>
+
+#include "worker/source_internal.h"
+
+/** What the source gives out next: the oldest record held, or what comes behind the last one. */
+static int64_t position_of(const struct assigned_partition *partition)
+{
+    const struct held_record *held = assignment_held(partition);
+    if (held != NULL) {
+        return held->record.offset;
+    }
+    return partition->end_offset > partition->next_offset ? partition->end_offset
+                                                          : partition->next_offset;
+}
+
+static bool is_resting(const struct assigned_partition *partition, uint64_t now_ms)
+{
+    const struct held_record *held = assignment_held(partition);
+    return partition->resting || (held != NULL && held->due_ms > now_ms);
+}
+
+void source_tell_partitions(struct record_source *source, struct progress *progress)
+{
+    size_t count = source->assignment.assigned_count;
+    struct progress_partition *table = calloc(count + 1, sizeof *table);
+    if (table == NULL) {
+        return;
+    }
+    uint64_t now_ms = clock_monotonic_ms(&source->clock);
+    struct assignment_cursor cursor = {0};
+    for (size_t i = 0; i < count; i++) {
+        const struct assigned_partition *partition = assignment_next(&source->assignment, &cursor);
+        table[i] = (struct progress_partition){
+            .topic = partition->topic,
+            .number = partition->number,
+            .position = position_of(partition),
+            .resting = is_resting(partition, now_ms),
+        };
+    }
+    progress_set_partitions(progress, table, count, source->is_member);
+}
+
+bool source_query_ends(struct record_source *source, const char *topic, int32_t number,
+                       int timeout_ms, int64_t *first, int64_t *end)
+{
+    return rd_kafka_query_watermark_offsets(source->consumer, topic, number, first, end,
+                                            timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+bool source_query_committed(struct record_source *source, const char *topic, int32_t number,
+                            int timeout_ms, int64_t *committed)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    const rd_kafka_topic_partition_t *entry =
+        rd_kafka_topic_partition_list_add(list, topic, number);
+    bool is_known =
+        rd_kafka_committed(source->consumer, list, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        entry->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (is_known) {
+        *committed = entry->offset >= 0 ? entry->offset : -1;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return is_known;
+}
+
+bool source_abandon(struct record_source *source)
+{
+    atomic_store(&source->abandoned, true);
+    return source_leave_group(source);
+}
+
+bool source_is_abandoned(const struct record_source *source)
+{
+    return atomic_load(&source->abandoned);
+}

@@ -1,0 +1,363 @@
+#include "worker/watchdog.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "protocol/buffer.h"
+#include "worker/commands.h"
+#include "worker/lag_watch.h"
+#include "worker/source_watch.h"
+
+enum {
+    TICK_MS_MAX = 1000,
+    TICKS_PER_TIMEOUT = 8,
+    LOOKS_PER_TIMEOUT = 4,
+    /* Between two readings of the clock there is a tick or one question to Kafka. Of a longer time
+     * the rest is not counted: the process, or the machine, stood still. */
+    LAPSE_MS_MAX = 2500,
+    ANSWER_MS = 1000, /* Kafka's time for one question */
+    LOOK_MS_MAX = 5000 /* for all of a look; what is left comes first in the next one */,
+    LAST_LOOK_MS_MAX = 2000, /* before the group is left */
+    BEHIND_TEXT_BYTES_MAX = 1024,
+    /* More than the last look and leaving the group may take (source_abandon()). */
+    LAST_RESORT_S = 15
+};
+
+struct watchdog {
+    struct watchdog_parts parts;
+    uint64_t limit_ms;
+    bool has_thread;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* over must_end */
+    pthread_cond_t wake;
+    bool must_end;
+    /* The thread's own. */
+    uint64_t read_ms, awake_ms; /* the clock as last read; the time that this process has lived */
+    uint64_t advanced_ms;       /* progress.advanced_ms as last seen */
+    uint64_t advance_seen_ms;   /* when it was seen to change, in awake_ms */
+    uint64_t look_due_ms;       /* likewise */
+    bool is_look_wanted;        /* the cycle's thread was asked for its partitions */
+    struct lag_watch lags;
+    size_t look_row; /* where the next look begins */
+};
+
+/* ---- Time ---- */
+
+/** Adds the time since the last call, as far as it was lived. */
+static uint64_t live(struct watchdog *watchdog)
+{
+    uint64_t now_ms = clock_monotonic_ms(watchdog->parts.clock);
+    uint64_t lapse_ms = now_ms - watchdog->read_ms;
+    watchdog->read_ms = now_ms;
+    watchdog->awake_ms += lapse_ms < LAPSE_MS_MAX ? lapse_ms : LAPSE_MS_MAX;
+    return watchdog->awake_ms;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/** Sleeps until the next tick. False: the watchdog is to end. */
+static bool sleep_tick(struct watchdog *watchdog)
+{
+    uint64_t tick_ms = smaller(watchdog->limit_ms / TICKS_PER_TIMEOUT, TICK_MS_MAX);
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t nanoseconds = (uint64_t)until.tv_nsec + (tick_ms + 1) * 1000000;
+    until.tv_sec += (time_t)(nanoseconds / 1000000000);
+    until.tv_nsec = (long)(nanoseconds % 1000000000);
+    (void)pthread_mutex_lock(&watchdog->mutex);
+    int error = 0;
+    while (!watchdog->must_end && error == 0) {
+        error = pthread_cond_timedwait(&watchdog->wake, &watchdog->mutex, &until);
+    }
+    bool must_end = watchdog->must_end;
+    (void)pthread_mutex_unlock(&watchdog->mutex);
+    return !must_end;
+}
+
+static bool must_end(struct watchdog *watchdog)
+{
+    (void)pthread_mutex_lock(&watchdog->mutex);
+    bool is_set = watchdog->must_end;
+    (void)pthread_mutex_unlock(&watchdog->mutex);
+    return is_set;
+}
+
+/* ---- What Kafka has ---- */
+
+/** Asks for the records behind `*position`, or where that is -1, behind what is committed. */
+static bool query_lag(struct watchdog *watchdog, const struct progress_partition *partition,
+                      int64_t position, int64_t *lag)
+{
+    struct record_source *source = watchdog->parts.source;
+    int64_t first = 0, end = 0;
+    if (!source_query_ends(source, partition->topic, partition->number, ANSWER_MS, &first, &end)) {
+        return false;
+    }
+    if (position < 0 && !source_query_committed(source, partition->topic, partition->number,
+                                                ANSWER_MS, &position)) {
+        return false;
+    }
+    if (position < first) {
+        position = first; /* nothing was committed, or the log's head is gone */
+    }
+    *lag = end > position ? end - position : 0;
+    return true;
+}
+
+/** Judges the partitions by their lag, as many as there is time for. */
+static void look(struct watchdog *watchdog)
+{
+    struct lag_watch *lags = &watchdog->lags;
+    uint64_t until_ms =
+        live(watchdog) + smaller(watchdog->limit_ms / LOOKS_PER_TIMEOUT, LOOK_MS_MAX);
+    size_t answer_count = 0, i = 0;
+    for (; i < lags->count && watchdog->awake_ms < until_ms && !must_end(watchdog); i++) {
+        struct lag_row *row = &lags->rows[(watchdog->look_row + i) % lags->count];
+        int64_t lag = -1;
+        bool is_known = query_lag(watchdog, &row->partition, row->partition.position, &lag);
+        answer_count += is_known ? 1 : 0;
+        lag_watch_judge(lags, row, lag, live(watchdog));
+    }
+    if (i > 0) {
+        watchdog->look_row = (watchdog->look_row + i) % lags->count;
+        progress_note_broker(watchdog->parts.progress, answer_count > 0);
+    }
+}
+
+static bool begin_look(struct watchdog *watchdog)
+{
+    struct progress *progress = watchdog->parts.progress;
+    struct progress_partition *partitions = NULL;
+    size_t count = 0;
+    if (!progress_copy_partitions(progress, &partitions, &count)) {
+        return false;
+    }
+    bool has_begun =
+        lag_watch_begin(&watchdog->lags, partitions, count, atomic_load(&progress->idle_polls));
+    free(partitions);
+    return has_begun;
+}
+
+/** Every quarter of the time-out: asks the cycle how its partitions stand, and once it has said so,
+ * Kafka. A cycle that is busy for longer puts the look off: that is not idle. */
+static void look_where_due(struct watchdog *watchdog)
+{
+    struct progress *progress = watchdog->parts.progress;
+    if (!watchdog->is_look_wanted && watchdog->awake_ms >= watchdog->look_due_ms) {
+        progress_want_partitions(progress);
+        watchdog->is_look_wanted = true;
+        watchdog->look_due_ms = watchdog->awake_ms + watchdog->limit_ms / LOOKS_PER_TIMEOUT;
+    } else if (watchdog->is_look_wanted && progress_has_told_partitions(progress)) {
+        watchdog->is_look_wanted = false;
+        if (begin_look(watchdog)) {
+            look(watchdog);
+        }
+    }
+}
+
+/* ---- A stall ---- */
+
+struct stall {
+    uint64_t for_ms;
+    const char *cause;
+    size_t partition_count;
+    int64_t lag;          /* over all partitions that it is known of */
+    struct buffer behind; /* "<topic>/<partition>:<lag>", "?" where it is not known */
+};
+
+/** SIGALRM, and SIGALRM only: the process has to end, whatever else hangs. */
+static void end_process(int number)
+{
+    (void)number;
+    _exit(EXIT_CODE_STALLED);
+}
+
+static void arm_last_resort(void)
+{
+    struct sigaction end = {.sa_handler = end_process};
+    (void)sigemptyset(&end.sa_mask);
+    (void)sigaction(SIGALRM, &end, NULL);
+    (void)alarm(LAST_RESORT_S);
+}
+
+static void add_behind(struct stall *stall, const struct progress_partition *partition, int64_t lag)
+{
+    if (lag == 0) {
+        return;
+    }
+    const char *separator = stall->behind.size == 0 ? "" : " ";
+    if (lag < 0) {
+        buffer_append_format(&stall->behind, "%s%s/%d:?", separator, partition->topic,
+                             (int)partition->number);
+        return;
+    }
+    stall->lag += lag;
+    buffer_append_format(&stall->behind, "%s%s/%d:%lld", separator, partition->topic,
+                         (int)partition->number, (long long)lag);
+}
+
+/** How far the group is behind: what this worker has in its hands counts, as it is not committed.
+ */
+static void measure(struct watchdog *watchdog, struct stall *stall)
+{
+    struct progress_partition *partitions = NULL;
+    if (!progress_copy_partitions(watchdog->parts.progress, &partitions, &stall->partition_count)) {
+        return;
+    }
+    uint64_t until_ms = live(watchdog) + LAST_LOOK_MS_MAX;
+    for (size_t i = 0; i < stall->partition_count; i++) {
+        int64_t lag = -1;
+        if (watchdog->awake_ms < until_ms && query_lag(watchdog, &partitions[i], -1, &lag)) {
+            (void)live(watchdog);
+        }
+        add_behind(stall, &partitions[i], lag);
+        (void)live(watchdog);
+    }
+    free(partitions);
+}
+
+static void report(struct watchdog *watchdog, const struct stall *stall, bool has_left)
+{
+    const struct progress *progress = watchdog->parts.progress;
+    struct log_line line;
+    log_begin(&line, watchdog->parts.log, LOG_ERROR, "worker stalled, it ends");
+    log_text(&line, "cause", stall->cause);
+    log_uint(&line, "stalled_ms", stall->for_ms);
+    log_uint(&line, "limit_ms", watchdog->limit_ms);
+    log_text(&line, "doing",
+             progress_activity_name((enum progress_activity)atomic_load(&progress->activity)));
+    log_uint(&line, "partitions", stall->partition_count);
+    log_int(&line, "lag", stall->lag);
+    log_span(&line, "behind", buffer_span(&stall->behind));
+    log_text(&line, "left_group", has_left ? "true" : "false");
+    log_text(&line, "cure",
+             "start it again; where that comes again, see that its log is read, its name server "
+             "answers and it gets processor time, and report it with a stack of all threads");
+    log_end(&line);
+}
+
+/** Ends the process. The cycle's thread may be anywhere, so nothing is freed. */
+static void react(struct watchdog *watchdog, uint64_t for_ms, const char *cause)
+{
+    struct stall stall = {.for_ms = for_ms, .cause = cause};
+    arm_last_resort();
+    progress_set_stalled(watchdog->parts.progress);
+    buffer_init(&stall.behind, BEHIND_TEXT_BYTES_MAX);
+    measure(watchdog, &stall);
+    bool has_left = source_abandon(watchdog->parts.source);
+    report(watchdog, &stall, has_left);
+    _exit(EXIT_CODE_STALLED);
+}
+
+/* ---- The thread ---- */
+
+static void watch_thread(struct watchdog *watchdog)
+{
+    uint64_t advanced_ms = atomic_load(&watchdog->parts.progress->advanced_ms);
+    if (advanced_ms != watchdog->advanced_ms) {
+        watchdog->advanced_ms = advanced_ms;
+        watchdog->advance_seen_ms = watchdog->awake_ms;
+    }
+    uint64_t silence_ms = watchdog->awake_ms - watchdog->advance_seen_ms;
+    if (silence_ms >= watchdog->limit_ms) {
+        react(watchdog, silence_ms, "the cycle does not get further");
+    }
+}
+
+static void *run(void *context)
+{
+    struct watchdog *watchdog = context;
+    watchdog->read_ms = clock_monotonic_ms(watchdog->parts.clock);
+    while (sleep_tick(watchdog)) {
+        (void)live(watchdog);
+        watch_thread(watchdog);
+        look_where_due(watchdog);
+        uint64_t stuck_ms = lag_watch_stuck_ms(&watchdog->lags);
+        if (stuck_ms >= watchdog->limit_ms) {
+            react(watchdog, stuck_ms, "idle, although partitions have records");
+        }
+    }
+    return NULL;
+}
+
+/* ---- Lifetime ---- */
+
+/** Its signals are the main thread's: they must interrupt what that waits in. */
+static bool start_thread(struct watchdog *watchdog)
+{
+    sigset_t counted, before;
+    (void)sigemptyset(&counted);
+    (void)sigaddset(&counted, SIGINT);
+    (void)sigaddset(&counted, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &counted, &before);
+    watchdog->has_thread = pthread_create(&watchdog->thread, NULL, run, watchdog) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return watchdog->has_thread;
+}
+
+/** With the monotonic clock; false: none can be had. */
+static bool init_wake(pthread_cond_t *wake)
+{
+    pthread_condattr_t attributes;
+    if (pthread_condattr_init(&attributes) != 0) {
+        return false;
+    }
+    bool is_made = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+                   pthread_cond_init(wake, &attributes) == 0;
+    (void)pthread_condattr_destroy(&attributes);
+    return is_made;
+}
+
+struct watchdog *watchdog_start(const struct watchdog_parts *parts)
+{
+    struct watchdog *watchdog = calloc(1, sizeof *watchdog);
+    if (watchdog == NULL) {
+        return NULL;
+    }
+    watchdog->parts = *parts;
+    /* An answer of the store may take its own time-out, and a wait for it is no stall. */
+    uint64_t store_ms = 2 * (uint64_t)parts->settings->redis_command_timeout_ms;
+    watchdog->limit_ms = parts->settings->stall_timeout_ms;
+    if (watchdog->limit_ms > 0 && watchdog->limit_ms < store_ms) {
+        watchdog->limit_ms = store_ms;
+    }
+    if (pthread_mutex_init(&watchdog->mutex, NULL) != 0) {
+        free(watchdog);
+        return NULL;
+    }
+    if (!init_wake(&watchdog->wake)) {
+        (void)pthread_mutex_destroy(&watchdog->mutex);
+        free(watchdog);
+        return NULL;
+    }
+    if (watchdog->limit_ms > 0 && !start_thread(watchdog)) {
+        watchdog_destroy(watchdog);
+        return NULL;
+    }
+    return watchdog;
+}
+
+void watchdog_destroy(struct watchdog *watchdog)
+{
+    if (watchdog == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&watchdog->mutex);
+    watchdog->must_end = true;
+    (void)pthread_cond_signal(&watchdog->wake);
+    (void)pthread_mutex_unlock(&watchdog->mutex);
+    if (watchdog->has_thread) {
+        (void)pthread_join(watchdog->thread, NULL);
+    }
+    lag_watch_deinit(&watchdog->lags);
+    (void)pthread_cond_destroy(&watchdog->wake);
+    (void)pthread_mutex_destroy(&watchdog->mutex);
+    free(watchdog);
+}
