@@ -11,6 +11,7 @@
 #include "worker/interrupt.h"
 #include "worker/options.h"
 #include "worker/redis_options.h"
+#include "worker/watchdog.h"
 #ifdef SCENESYNC_FAULT_POINTS
 #include "tests/faults/fault_environment.h"
 #endif
@@ -42,10 +43,13 @@ struct worker {
     const struct fault_hook *faults; /* NULL but in the build that tests inject faults into */
     struct log *log;
     struct stats stats;
+    struct progress progress;
+    bool has_progress;
     struct record_source *source;
     struct sink *sink;
     struct store *store;
     struct cycle *cycle;
+    struct watchdog *watchdog;
     uint64_t drain_since_ms; /* 0: not draining */
 };
 
@@ -87,12 +91,12 @@ static int fail(const char *what, enum exit_code code)
     return (int)code;
 }
 
-/* Asked in every wait: a second signal, or the drain deadline. */
+/* Asked in every wait: a second signal, the drain deadline, or the watchdog ending the process. */
 static bool must_abandon(void *context)
 {
     struct worker *worker = context;
-    if (interrupt_count() == 0) {
-        return false;
+    if (interrupt_count() == 0 || progress_is_stalled(&worker->progress)) {
+        return progress_is_stalled(&worker->progress);
     }
     uint64_t now_ms = clock_monotonic_ms(&worker->clock);
     if (worker->drain_since_ms == 0) {
@@ -148,6 +152,10 @@ static int worker_open(struct worker *worker)
     if (code != EXIT_CODE_OK) {
         return code;
     }
+    worker->has_progress = progress_init(&worker->progress, &worker->clock);
+    if (!worker->has_progress) {
+        return fail("out of memory", EXIT_CODE_INTERNAL);
+    }
     struct cycle_parts parts = {
         .settings = settings,
         .clock = &worker->clock,
@@ -156,22 +164,35 @@ static int worker_open(struct worker *worker)
         .sink = worker->sink,
         .store = worker->store,
         .stats = &worker->stats,
+        .progress = &worker->progress,
         .token_seed = seed,
         .faults = worker->faults,
         .must_abandon = must_abandon,
         .abandon_context = worker,
     };
     worker->cycle = cycle_create(&parts);
-    return worker->cycle == NULL ? fail("out of memory", EXIT_CODE_INTERNAL) : EXIT_CODE_OK;
+    struct watchdog_parts watchdog = {
+        .settings = settings,
+        .clock = &worker->clock,
+        .log = worker->log,
+        .progress = &worker->progress,
+        .source = worker->source,
+    };
+    worker->watchdog = worker->cycle == NULL ? NULL : watchdog_start(&watchdog);
+    return worker->watchdog == NULL ? fail("out of memory", EXIT_CODE_INTERNAL) : EXIT_CODE_OK;
 }
 
 /* Requests and letters in flight point into the cycle's memory: their owners end first. */
 static void worker_close(struct worker *worker)
 {
+    watchdog_destroy(worker->watchdog);
     sink_destroy(worker->sink);
     store_destroy(worker->store);
     cycle_destroy(worker->cycle);
     source_destroy(worker->source);
+    if (worker->has_progress) {
+        progress_deinit(&worker->progress);
+    }
     log_destroy(worker->log);
 }
 
@@ -234,7 +255,7 @@ static int run(struct worker *worker)
     uint64_t summary_ms = clock_monotonic_ms(&worker->clock);
     uint64_t summed_records = 0;
     log_start(worker);
-    while (interrupt_count() == 0) {
+    while (interrupt_count() == 0 && !progress_is_stalled(&worker->progress)) {
         switch (cycle_run(worker->cycle, IDLE_POLL_MS)) {
         case CYCLE_WORKED:
         case CYCLE_IDLE:

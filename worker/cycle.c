@@ -5,6 +5,7 @@
 #include "worker/cycle_internal.h"
 #include "worker/cycle_log.h"
 #include "worker/publish.h"
+#include "worker/source_watch.h"
 
 enum {
     PAYLOAD_BYTES_MAX = 8 << 20,
@@ -23,6 +24,7 @@ struct cycle *cycle_create(const struct cycle_parts *parts)
     cycle->patience = (struct patience){
         .clock = parts->clock,
         .source = parts->source,
+        .progress = parts->progress,
         .must_abandon = parts->must_abandon,
         .abandon_context = parts->abandon_context,
     };
@@ -225,6 +227,7 @@ static enum cycle_outcome run_once(struct cycle *cycle, struct run *run, struct 
     if (!cycle_decode(cycle, run, error) || !cycle_group(cycle, run, &context, error)) {
         return CYCLE_FATAL;
     }
+    patience_note(&cycle->patience, PROGRESS_WORKING);
     fault_reach(cycle->parts.faults, FAULT_AFTER_DECODE);
     enum cycle_outcome outcome = cycle_apply(cycle, run, &context, error);
     if (outcome == CYCLE_WORKED) {
@@ -241,6 +244,7 @@ static enum cycle_outcome run_once(struct cycle *cycle, struct run *run, struct 
     if (outcome == CYCLE_WORKED) {
         fault_reach(cycle->parts.faults, FAULT_AFTER_WATERMARK);
         settle_run(cycle, run);
+        patience_note(&cycle->patience, PROGRESS_WORKING);
         relax_run(cycle);
         cycle->parts.stats->cycles++;
     }
@@ -276,9 +280,7 @@ static enum cycle_outcome begin_cycle(struct cycle *cycle, struct error *error)
         scene_cache_clear(cycle->cache);
     }
     scene_cache_trim(cycle->cache);
-    enum watermark_outcome outcome = watermark_tend(cycle->watermark);
-    drop_records_not_held(cycle);
-    return outcome_of(outcome, error);
+    return outcome_of(watermark_tend(cycle->watermark), error);
 }
 
 static void log_fatal(struct cycle *cycle, const char *event, const char *reason)
@@ -309,7 +311,13 @@ enum cycle_outcome cycle_run(struct cycle *cycle, int timeout_ms)
         log_fatal(cycle, "kafka consumer failed for good", fatal);
         return CYCLE_FATAL;
     }
+    drop_records_not_held(cycle);
+    if (progress_wants_partitions(cycle->parts.progress)) {
+        source_tell_partitions(cycle->parts.source, cycle->parts.progress);
+    }
     if (cycle->record_count == 0) {
+        patience_note(&cycle->patience,
+                      store_is_ready(cycle->parts.store) ? PROGRESS_IDLE : PROGRESS_STORE_AWAY);
         return CYCLE_IDLE;
     }
     struct run run = {0};

@@ -17,6 +17,7 @@
 #define SCENESYNC_WORKER_CYCLE_H
 
 #include "store/store.h"
+#include "worker/progress.h"
 #include "worker/sink.h"
 #include "worker/source.h"
 #include "worker/stats.h"
@@ -29,6 +30,7 @@ struct cycle_parts {
     struct sink *sink;
     struct store *store;
     struct stats *stats;
+    struct progress *progress;
     uint64_t token_seed; /* random: commit tokens are drawn from it; tells owners apart */
     const struct fault_hook *faults; /* NULL: none */
     /* Asked in every wait: true ends the cycle where it stands, nothing settled. */

@@ -32,11 +32,22 @@ static size_t count_works(const struct run *run, enum work_state state)
 static bool is_of_one_connection(const struct run *run, uint64_t epoch)
 {
     for (size_t i = 0; i < run->work_count; i++) {
-        if (run->works[i].since_epoch != epoch) {
+        uint64_t since_epoch = run->works[i].since_epoch;
+        if (since_epoch != 0 && since_epoch != epoch) {
             return false;
         }
     }
     return true;
+}
+
+/* A number that changes with every step that any work takes. */
+static size_t count_steps(const struct run *run)
+{
+    size_t steps = 0;
+    for (size_t i = 0; i < run->work_count; i++) {
+        steps = steps * 31 + run->works[i].begin * (WORK_DISOWNED + 1) + run->works[i].state;
+    }
+    return steps;
 }
 
 /* Each request ends within redis.command_timeout_ms. */
@@ -93,6 +104,7 @@ enum cycle_outcome cycle_apply(struct cycle *cycle, struct run *run,
 {
     struct store *store = cycle->parts.store;
     bool is_loaded = false;
+    size_t steps_seen = 0;
     for (;;) {
         if (store_is_ready(store) && !step_works(run, context, error)) {
             return CYCLE_FATAL;
@@ -108,6 +120,12 @@ enum cycle_outcome cycle_apply(struct cycle *cycle, struct run *run,
         (void)store_poll(store, CYCLE_STORE_POLL_MS);
         if (!complete_works(run, context, error)) {
             return CYCLE_FATAL;
+        }
+        size_t steps = count_steps(run);
+        if (!store_is_ready(store) || steps != steps_seen) {
+            steps_seen = steps;
+            patience_note(&cycle->patience,
+                          store_is_ready(store) ? PROGRESS_WORKING : PROGRESS_STORE_AWAY);
         }
         if (!is_loaded && count_works(run, WORK_READ) + count_works(run, WORK_READING) == 0) {
             is_loaded = true;

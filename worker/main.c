@@ -22,9 +22,9 @@ static const char help[] =
     "  scenesync produce batches.jsonl && scenesync results --count 1\n"
     "\n"
     "Exit codes: 0 done; 1 not everything was done; 64 wrong command line; 69 Kafka or Redis\n"
-    "cannot be reached; 70 a failure that cannot be gone on after; 75 the worker was stopped with\n"
-    "work in flight (drain time-out, second signal): it will be delivered again; 78 wrong "
-    "setting.\n";
+    "cannot be reached; 70 a failure that cannot be gone on after; 74 the worker got no further and\n"
+    "left its group; 75 it was stopped with work in flight (drain time-out, second signal): it\n"
+    "will be delivered again; 76 the store lost writes, and it was set to stop; 78 wrong setting.\n";
 
 struct command {
     const char *name;

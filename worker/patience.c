@@ -14,3 +14,8 @@ bool patience_goes_on(struct patience *patience)
     }
     return !patience->must_abandon(patience->abandon_context);
 }
+
+void patience_note(struct patience *patience, enum progress_activity activity)
+{
+    progress_note(patience->progress, activity);
+}

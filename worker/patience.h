@@ -7,6 +7,7 @@
 #ifndef SCENESYNC_WORKER_PATIENCE_H
 #define SCENESYNC_WORKER_PATIENCE_H
 
+#include "worker/progress.h"
 #include "worker/source.h"
 
 enum { PATIENCE_SERVICE_MS = 500 };
@@ -14,6 +15,7 @@ enum { PATIENCE_SERVICE_MS = 500 };
 struct patience {
     const struct clock *clock;
     struct record_source *source;
+    struct progress *progress;
     bool (*must_abandon)(void *context);
     void *abandon_context;
     uint64_t serviced_ms; /* when Kafka was polled last */
@@ -24,5 +26,8 @@ void patience_begin(struct patience *patience);
 
 /** Polls Kafka every PATIENCE_SERVICE_MS. False: the wait is to be abandoned. */
 __attribute__((warn_unused_result)) bool patience_goes_on(struct patience *patience);
+
+/** Tells what is waited for, to the watchdog: at every turn of a wait that is nobody's stall. */
+void patience_note(struct patience *patience, enum progress_activity activity);
 
 #endif

@@ -20,6 +20,7 @@ static void log_too_large(const struct publish_parts *parts, const struct letter
 static bool await_answers(const struct publish_parts *parts)
 {
     while (sink_poll(parts->sink, PUBLISH_POLL_MS) > 0) {
+        patience_note(parts->patience, PROGRESS_BROKER_AWAY);
         if (!patience_goes_on(parts->patience)) {
             return false;
         }
@@ -33,6 +34,7 @@ static bool pause_for(const struct publish_parts *parts, uint64_t pause_ms)
     uint64_t since_ms = clock_monotonic_ms(clock);
     while (clock_monotonic_ms(clock) - since_ms < pause_ms) {
         (void)sink_poll(parts->sink, PUBLISH_POLL_MS);
+        patience_note(parts->patience, PROGRESS_BROKER_AWAY);
         if (!patience_goes_on(parts->patience)) {
             return false;
         }

@@ -99,6 +99,17 @@ static bool check_redis(const struct settings *settings, struct settings_error *
     return true;
 }
 
+/** Shorter ones would take a slow moment for a stall. */
+static bool check_stall(const struct settings *settings, struct settings_error *error)
+{
+    enum { STALL_TIMEOUT_MS_MIN = 1000 };
+    static const char name[] = "worker.stall_timeout_ms";
+    uint32_t timeout_ms = settings->stall_timeout_ms;
+    return timeout_ms == 0 || timeout_ms >= STALL_TIMEOUT_MS_MIN ||
+           settings_fail(error, "%s: %s = %" PRIu32 ": expected 0, which is off, or at least %d",
+                         settings_origin(settings, name), name, timeout_ms, STALL_TIMEOUT_MS_MIN);
+}
+
 /** The password in `text` (`size` bytes as read), its last newline cut off; false if not one. */
 static bool trim_password(char *text, size_t size)
 {
@@ -149,7 +160,7 @@ static bool read_password_file(struct settings *settings, struct settings_error 
 bool settings_check(struct settings *settings, struct settings_error *error)
 {
     if (!check_retry(settings, error) || !check_topics(settings, error) ||
-        !check_redis(settings, error)) {
+        !check_redis(settings, error) || !check_stall(settings, error)) {
         return false;
     }
     return settings->redis_password_file == NULL || read_password_file(settings, error);

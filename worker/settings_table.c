@@ -83,12 +83,12 @@ const struct setting settings_table[SETTING_COUNT] = {
     {"store.cache_bytes", SETTING_UINT64, MEMBER(store_cache_bytes), 0, 1048576 * MIB, "268435456",
      "memory for scenes kept by the worker; 0 keeps none"},
     {"store.on_lost_writes", SETTING_LOST_WRITES, MEMBER(on_lost_writes), 0, 0, "replay",
-     "reserved, no effect in this version: what to do where Redis lost acknowledged writes"},
+     "what to do where Redis lost acknowledged writes: apply them again, stop, or go on without"},
 
     {"worker.drain_timeout_ms", SETTING_UINT32, MEMBER(drain_timeout_ms), 0, 3600000, "10000",
      "time to finish the work in flight after SIGTERM"},
-    {"worker.stall_timeout_ms", SETTING_UINT32, MEMBER(stall_timeout_ms), 1000, DAY_MS, "60000",
-     "reserved, no effect in this version: without progress for this long, not ready"},
+    {"worker.stall_timeout_ms", SETTING_UINT32, MEMBER(stall_timeout_ms), 0, DAY_MS, "60000",
+     "a worker that gets no further for this long leaves the group and exits with 74; 0: off"},
 
     {"log.level", SETTING_LOG_LEVEL, MEMBER(log_level), 0, 0, "info",
      "what is logged: this and all that is more serious"},

@@ -223,13 +223,15 @@ void verify_reader_close(struct verify_reader *reader)
 
 /* ---- Reading ---- */
 
-static struct verify_partition *partition_of(const struct verify_reader *reader,
+static struct verify_partition *partition_of(struct verify_reader *reader,
                                              const rd_kafka_message_t *message)
 {
     struct span topic = span_of_text(rd_kafka_topic_name(message->rkt));
     for (size_t i = 0; i < reader->partition_count; i++) {
-        struct verify_partition *partition = &reader->partitions[i];
+        size_t at = (reader->last_found + i) % reader->partition_count;
+        struct verify_partition *partition = &reader->partitions[at];
         if (partition->number == message->partition && span_equal(partition->topic, topic)) {
+            reader->last_found = at;
             return partition;
         }
     }
@@ -265,13 +267,15 @@ static bool take_message(struct verify_reader *reader, const rd_kafka_message_t 
 {
     struct verify_partition *partition =
         message->rkt != NULL ? partition_of(reader, message) : NULL;
+    bool is_end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+    reader->last_error = is_end ? RD_KAFKA_RESP_ERR_NO_ERROR : message->err;
     if (partition == NULL) {
         return true; /* an error of a broker: it passes, or the wait ends */
     }
     bool has_memory = true;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         has_memory = take_record(reader, partition, message);
-    } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    } else if (is_end) {
         partition->next_offset = message->offset;
         partition->is_at_end = true;
     }
@@ -327,7 +331,10 @@ static int read_until(struct verify_reader *reader, reader_condition is_met, con
         uint64_t now_ms = clock_monotonic_ms(clock);
         heard_ms = is_progress ? now_ms : heard_ms;
         if (now_ms - heard_ms >= reader->timeout_ms) {
-            return fail_kafka(reader, "the log cannot be read on", RD_KAFKA_RESP_ERR__TIMED_OUT);
+            return fail_kafka(reader, "the log cannot be read on",
+                              reader->last_error != RD_KAFKA_RESP_ERR_NO_ERROR
+                                  ? reader->last_error
+                                  : RD_KAFKA_RESP_ERR__TIMED_OUT);
         }
     }
     return EXIT_CODE_OK;
@@ -381,8 +388,10 @@ static bool is_over(const struct verify_reader *reader, const void *context)
 
 int verify_reader_linger(struct verify_reader *reader, int wait_ms)
 {
-    uint64_t until_ms =
-        clock_monotonic_ms(&reader->kafka.context.clock) + (uint64_t)wait_ms;
+    /* Below the time after which silence is a failure. */
+    uint64_t limit_ms = reader->timeout_ms / 2;
+    uint64_t until_ms = clock_monotonic_ms(&reader->kafka.context.clock) +
+                        ((uint64_t)wait_ms < limit_ms ? (uint64_t)wait_ms : limit_ms);
     return read_until(reader, is_over, &until_ms);
 }
 

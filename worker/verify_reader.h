@@ -27,6 +27,8 @@ struct verify_reader {
     uint64_t timeout_ms;
     struct verify_partition *partitions;
     size_t partition_count, partition_capacity;
+    size_t last_found;              /* records come in runs of one partition */
+    rd_kafka_resp_err_t last_error; /* that Kafka gave since the last record */
     uint64_t record_count; /* read so far, all topics */
     uint64_t observed_ms;  /* monotonic: when the observer heard last */
     bool is_open;

@@ -64,6 +64,9 @@ static enum watermark_outcome run_request(struct watermark *watermark)
     store_submit_watermark(watermark->parts.store, request);
     while (request->status == STORE_IN_FLIGHT) {
         (void)store_poll(watermark->parts.store, WATERMARK_STORE_POLL_MS);
+        if (!store_is_ready(watermark->parts.store)) {
+            patience_note(watermark->parts.patience, PROGRESS_STORE_AWAY);
+        }
         if (request->status == STORE_IN_FLIGHT && !patience_goes_on(watermark->parts.patience)) {
             return WATERMARK_ABANDONED;
         }

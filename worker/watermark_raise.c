@@ -93,6 +93,7 @@ static bool await_mending(struct watermark *watermark)
     uint64_t since_ms = clock_monotonic_ms(clock);
     while (clock_monotonic_ms(clock) - since_ms < MEND_INTERVAL_MS) {
         (void)store_poll(watermark->parts.store, WATERMARK_STORE_POLL_MS);
+        patience_note(watermark->parts.patience, PROGRESS_STORE_AWAY);
         if (!patience_goes_on(watermark->parts.patience)) {
             return false;
         }
