@@ -14,10 +14,12 @@ packages_of_group() {
         ;;
     redis) echo redis-server ;;
     demo) echo jq ;;
+    # What tests/kafka/broker runs on. Java 17 or later: Debian 12 has 17, Debian 13 has 21.
+    kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven ;;
     tests) echo libcriterion-dev python3 python3-msgpack python3-confluent-kafka ;;
     lint) echo git clang clang-format clang-tidy ;;
     *)
-        echo "packages: there is no group '$1'; known: build redis demo tests lint" >&2
+        echo "packages: there is no group '$1'; known: build redis demo kafka tests lint" >&2
         return 64
         ;;
     esac

@@ -184,8 +184,8 @@ static bool can_work(const struct memory_store *store)
 
 static void run(struct memory_store *store, struct request request, bool is_connected)
 {
-    bool is_lost = !is_connected || !can_work(store) ||
-                   take_fault(store, MEMORY_STORE_FAULT_LOSE_REQUEST);
+    bool is_lost =
+        !is_connected || !can_work(store) || take_fault(store, MEMORY_STORE_FAULT_LOSE_REQUEST);
     if (request.load != NULL) {
         request.load->status = is_lost ? STORE_UNKNOWN : run_load(store, request.load);
     } else if (request.commit != NULL) {

@@ -1,8 +1,8 @@
 /**
  * The watermark of the memory store: store/watermark.lua in C, and what store/commit.lua looks at.
  *
- * Lifetime: a scene without a session id, whose meta has the entries: so a forgotten tail takes them
- * with it. Threading: one thread. Cost: O(log n) per entry.
+ * Lifetime: a scene without a session id, whose meta has the entries: so a forgotten tail takes
+ * them with it. Threading: one thread. Cost: O(log n) per entry.
  */
 #ifndef SCENESYNC_STORE_MEMORY_WATERMARK_H
 #define SCENESYNC_STORE_MEMORY_WATERMARK_H

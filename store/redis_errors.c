@@ -41,6 +41,8 @@ static const struct error_entry entries[] = {
      "grant the user the commands that store/README.md lists, on redis.key_prefix and '*'"},
     {"UNSUPPORTED", REDIS_ERROR_SERVER, "upgrade to Redis 7.0 or later, or to Valkey"},
     {"ERR unknown command", REDIS_ERROR_SERVER, "upgrade to Redis 7.0 or later, or to Valkey"},
+    {"ERR Unknown Redis command called from script", REDIS_ERROR_SERVER,
+     "a command that store/README.md lists is taken away by rename-command: give it back"},
     {"ERR DB index is out of range", REDIS_ERROR_SERVER, "correct the database in redis.url"},
 };
 

@@ -137,9 +137,9 @@ static void encode_commit(const struct redis_probe *probe, size_t round, struct 
     };
     struct redis_scripts scripts = *probe->scripts;
     scripts.retention = (struct store_retention){.dedupe_batches_max = 1,
-                                                .dedupe_bytes_max = 1000,
-                                                .tombstones_max = test->tombstones_max,
-                                                .tombstone_retention_ms = 1000};
+                                                 .dedupe_bytes_max = 1000,
+                                                 .tombstones_max = test->tombstones_max,
+                                                 .tombstone_retention_ms = 1000};
     redis_commit_encode(&commit, &scripts, out);
 }
 
@@ -236,8 +236,8 @@ static bool take_watermark(struct redis_scripts *scripts, const redisReply *repl
                            struct error *error)
 {
     return redis_watermark_take_check(scripts, reply) ||
-           error_set(error, ERROR_STORE_ERROR, "SELFTEST the watermark's script did not do what it "
-                                               "should");
+           error_set(error, ERROR_STORE_ERROR,
+                     "SELFTEST the watermark's script did not do what it should");
 }
 
 /** The commit of `round` must have taken effect, and the third have dropped its tombstone. */

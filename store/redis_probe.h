@@ -18,7 +18,7 @@ struct redis_probe {
     const char *username, *password; /* NULL: none */
     int database;
     struct redis_scripts *scripts; /* gets the shas, the history and the mode */
-    char scratch_session[64];    /* a name of this process's own */
+    char scratch_session[64];      /* a name of this process's own */
 };
 
 /** One command each, in this order. What follows LOAD_COMMIT needs the shas first. */

@@ -7,7 +7,7 @@
 
 enum {
     RECEIVES_PER_POLL_MAX = 64, /* then what else the poll has to do gets its turn */
-    RESENDS_MAX = 3             /* of one request, while somebody flushes the scripts all the time */
+    RESENDS_MAX = 3 /* of one request, while somebody flushes the scripts all the time */
 };
 
 static uint64_t now_ms(const struct redis_session *session)
@@ -469,7 +469,8 @@ void redis_session_init(struct redis_session *session, const struct redis_store_
     *session = (struct redis_session){.options = *options};
     backoff_init(&session->backoff, options->jitter_seed);
     session->scripts.key_prefix = span_of_text(options->key_prefix);
-    session->scripts.group = options->group != NULL ? span_of_text(options->group) : (struct span){0};
+    session->scripts.group =
+        options->group != NULL ? span_of_text(options->group) : (struct span){0};
     session->scripts.retention = options->retention;
     session->probe.scripts = &session->scripts;
     session->probe.username = options->username;

@@ -37,7 +37,8 @@ struct redis_session {
     uint64_t wake_ms;
     uint64_t progress_ms;   /* the last sign of life while replies are awaited */
     bool is_new_connection; /* since the last time it was ready */
-    bool is_script_sent[REDIS_SCRIPT_COUNT]; /* its SCRIPT LOAD is in the queue */
+    /* The script's SCRIPT LOAD is in the queue. */
+    bool is_script_sent[REDIS_SCRIPT_COUNT];
     bool has_unsent_commit; /* a commit waits for the socket: the fault point COMMIT_SENT */
     size_t probe_replies;   /* awaited */
     size_t requests;        /* the callers', in flight */

@@ -1,13 +1,16 @@
 /**
- * The Redis store: scenes under `<prefix>{<session>}…` (store/README.md), every commit one call of
- * store/commit.lua, everything pipelined over one connection.
+ * The Redis store: scenes under `<prefix>{<session>}…` and a group's watermark under
+ * `<prefix>watermark:<group>` (store/README.md); every commit is one call of store/commit.lua,
+ * every write of the watermark one of store/watermark.lua, everything pipelined over one
+ * connection.
  *
  * It never blocks but to resolve a host name: connecting, sending and receiving happen in
  * store_poll(). It reconnects by itself, with exponential backoff and jitter, resolving the name
  * again. What Redis refuses for a while (LOADING, OOM, MISCONF, NOREPLICAS, NOPERM …) makes it not
  * ready, and completes the requests concerned as STORE_UNKNOWN; WRONGTYPE and the script's own
  * refusals are STORE_FAILED. Before any work, on every new connection and after every such
- * refusal, it tries the script out on scratch keys, which it removes. Threading: one thread.
+ * refusal, it tries the scripts out: commits on scratch keys, which it removes, the watermark
+ * without a change to it. Threading: one thread.
  */
 #ifndef SCENESYNC_STORE_REDIS_STORE_H
 #define SCENESYNC_STORE_REDIS_STORE_H
@@ -38,7 +41,7 @@ struct redis_store_options {
     struct redis_address address;
     const char *username, *password; /* NULL: none; copied */
     const char *key_prefix;          /* copied */
-    const char *group;               /* whose watermark it is; NULL: none is used; copied */
+    const char *group; /* whose watermark it is; NULL: requests and marks are bugs; copied */
     int connect_timeout_ms, command_timeout_ms;
     struct store_retention retention;
     struct store_observer observer;

@@ -95,9 +95,8 @@ enum store_status redis_watermark_take(struct watermark_request *request, const 
         return refuse_shape(request);
     }
     if (!request->is_write) {
-        return reply->elements == request->count
-                   ? take_found(request, reply->element, STORE_DONE)
-                   : refuse_shape(request);
+        return reply->elements == request->count ? take_found(request, reply->element, STORE_DONE)
+                                                 : refuse_shape(request);
     }
     if (reply->elements == 0 || reply->element[0]->type != REDIS_REPLY_INTEGER) {
         return refuse_shape(request);
@@ -114,9 +113,8 @@ enum store_status redis_watermark_take(struct watermark_request *request, const 
 
 bool redis_watermark_take_check(struct redis_scripts *scripts, const redisReply *reply)
 {
-    const redisReply *id = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2
-                               ? reply->element[1]
-                               : NULL;
+    const redisReply *id =
+        reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 ? reply->element[1] : NULL;
     if (id == NULL || id->type != REDIS_REPLY_STRING || id->len == 0 ||
         id->len > REDIS_HISTORY_BYTES_MAX) {
         return false;

@@ -24,7 +24,7 @@ enum store_status redis_watermark_take(struct watermark_request *request,
 void redis_watermark_add_check(const struct redis_scripts *scripts, struct buffer *out);
 
 /** Takes its reply, no error reply, and keeps the id. False where it has another shape. */
-__attribute__((warn_unused_result)) bool
-redis_watermark_take_check(struct redis_scripts *scripts, const struct redisReply *reply);
+__attribute__((warn_unused_result)) bool redis_watermark_take_check(struct redis_scripts *scripts,
+                                                                    const struct redisReply *reply);
 
 #endif

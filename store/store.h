@@ -159,7 +159,8 @@ enum { STORE_WATERMARK_ENTRIES_MAX = 1000 };
  * Reads entries, or compares and sets them, all or nothing. A write is STORE_DISOWNED, and `found`
  * is set, where any entry is not as expected. It is STORE_UNKNOWN, and the connection is given up,
  * where the store's history is not the one that the connection began with (a fail-over behind a
- * connection that stayed open): then nothing was written, and what was committed before may be lost.
+ * connection that stayed open): then nothing was written, and what was committed before may be
+ * lost.
  */
 struct watermark_request {
     /* in: borrowed until completion */

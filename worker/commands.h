@@ -25,5 +25,6 @@ int command_broker(int argc, char **argv);
 int command_produce(int argc, char **argv);
 int command_results(int argc, char **argv);
 int command_scene(int argc, char **argv);
+int command_verify(int argc, char **argv);
 
 #endif

@@ -16,6 +16,7 @@ static const char help[] =
     "  produce [FILE]    send batches, JSON lines, to the ops topic\n"
     "  results           print results as JSON lines\n"
     "  scene SESSION     print a stored scene as JSON\n"
+    "  verify            compare scenes in Redis with what the topics make them\n"
     "\n"
     "  --help, --version; `scenesync COMMAND --help` says more of each.\n"
     "\n"
@@ -34,6 +35,7 @@ struct command {
 static const struct command commands[] = {
     {"worker", command_worker},   {"broker", command_broker}, {"produce", command_produce},
     {"results", command_results}, {"scene", command_scene},
+    {"verify", command_verify},
 };
 
 int main(int argc, char **argv)

@@ -41,6 +41,7 @@ struct progress_partition {
     int32_t number;
     /* What the source gives out next; -1: neither a record nor the end was seen yet. */
     int64_t position;
+    bool at_end;  /* Kafka's client said that nothing is behind it, for now */
     bool resting; /* held back on purpose: a retry that is not due, a claim that is open */
 };
 

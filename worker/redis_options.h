@@ -12,7 +12,8 @@
 
 /**
  * Fills everything but the observer and the jitter's seed; `clock` must outlive the store. A
- * command that only looks at scenes sets `group` to NULL: it needs no watermark. Fails with ERROR_INVALID_VALUE for a redis.url that settings_check() would have refused.
+ * command that only looks at scenes sets `group` to NULL: it needs no watermark. Fails with
+ * ERROR_INVALID_VALUE for a redis.url that settings_check() would have refused.
  */
 __attribute__((warn_unused_result)) bool redis_options_of(const struct settings *settings,
                                                           struct clock *clock,

@@ -36,17 +36,59 @@ void source_tell_partitions(struct record_source *source, struct progress *progr
             .topic = partition->topic,
             .number = partition->number,
             .position = position_of(partition),
+            .at_end = partition->end_offset >= 0 && position_of(partition) == partition->end_offset,
             .resting = is_resting(partition, now_ms),
         };
     }
     progress_set_partitions(progress, table, count, source->is_member);
 }
 
-bool source_query_ends(struct record_source *source, const char *topic, int32_t number,
-                       int timeout_ms, int64_t *first, int64_t *end)
+/* Not by rd_kafka_query_watermark_offsets(): before librdkafka 2.3.0 it waits for as long as the
+ * broker is away, whatever time-out it is given. To the look-up by time -1 is the end, -2 the
+ * beginning. */
+static bool query_offset(struct record_source *source, const char *topic, int32_t number,
+                         int timeout_ms, int64_t *offset)
 {
-    return rd_kafka_query_watermark_offsets(source->consumer, topic, number, first, end,
-                                            timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *entry = rd_kafka_topic_partition_list_add(list, topic, number);
+    entry->offset = *offset;
+    bool is_known = rd_kafka_offsets_for_times(source->consumer, list, timeout_ms) ==
+                        RD_KAFKA_RESP_ERR_NO_ERROR &&
+                    entry->err == RD_KAFKA_RESP_ERR_NO_ERROR && entry->offset >= 0;
+    if (is_known) {
+        *offset = entry->offset;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return is_known;
+}
+
+bool source_query_first(struct record_source *source, const char *topic, int32_t number,
+                        int timeout_ms, int64_t *first)
+{
+    *first = RD_KAFKA_OFFSET_BEGINNING;
+    return query_offset(source, topic, number, timeout_ms, first);
+}
+
+bool source_query_end(struct record_source *source, const char *topic, int32_t number,
+                      int timeout_ms, int64_t *end)
+{
+    *end = RD_KAFKA_OFFSET_END;
+    return query_offset(source, topic, number, timeout_ms, end);
+}
+
+bool source_has_fetched(struct record_source *source, const char *topic, int32_t number,
+                        int64_t end)
+{
+    int64_t first = -1, known_end = -1;
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(source->consumer);
+    bool is_empty = queue != NULL && rd_kafka_queue_length(queue) == 0;
+    if (queue != NULL) {
+        rd_kafka_queue_destroy(queue);
+    }
+    return is_empty &&
+           rd_kafka_get_watermark_offsets(source->consumer, topic, number, &first, &known_end) ==
+               RD_KAFKA_RESP_ERR_NO_ERROR &&
+           known_end >= end;
 }
 
 bool source_query_committed(struct record_source *source, const char *topic, int32_t number,

@@ -15,18 +15,26 @@
  * before stays. */
 void source_tell_partitions(struct record_source *source, struct progress *progress);
 
-/** The offset behind a partition's last record and that of its first, from Kafka, within
- * `timeout_ms`. False: no answer. */
-__attribute__((warn_unused_result)) bool source_query_ends(struct record_source *source,
-                                                           const char *topic, int32_t number,
-                                                           int timeout_ms, int64_t *first,
-                                                           int64_t *end);
+/** Where a partition's log begins and ends, from Kafka, within `timeout_ms`. False: no answer. */
+__attribute__((warn_unused_result)) bool source_query_first(struct record_source *source,
+                                                            const char *topic, int32_t number,
+                                                            int timeout_ms, int64_t *first);
+__attribute__((warn_unused_result)) bool source_query_end(struct record_source *source,
+                                                          const char *topic, int32_t number,
+                                                          int timeout_ms, int64_t *end);
 
 /** The offset up to which the group has committed a partition, from Kafka, within `timeout_ms`; -1:
  * nothing was committed. False: no answer. */
 __attribute__((warn_unused_result)) bool source_query_committed(struct record_source *source,
                                                                 const char *topic, int32_t number,
                                                                 int timeout_ms, int64_t *committed);
+
+/**
+ * Whether Kafka's client has fetched a partition up to `end` and has nothing left to give: records
+ * that nobody gets then belong to a transaction that is still open. Asks nobody.
+ */
+bool source_has_fetched(struct record_source *source, const char *topic, int32_t number,
+                        int64_t end);
 
 /**
  * Leaves the group without the cycle's thread, which may be anywhere, for good: from now on

@@ -57,38 +57,53 @@ static bool decode_delivery(struct verify_attempt *attempt, const struct setting
         attempt->delivery.record_time_ms = 0; /* no tombstone is old by a time nobody knows */
     }
     uint64_t stamped_ms = record->timestamp_ms < 0 ? UINT64_MAX : (uint64_t)record->timestamp_ms;
-    attempt->is_arrival_guessed = record->tier == 0 && !record->log_append_time &&
-                                  (record->received_wall_ms == (uint64_t)INT64_MAX ||
-                                   stamped_ms + ARRIVAL_ERROR_MS >= record->received_wall_ms ||
-                                   record->timestamp_ms < 0);
+    attempt->is_arrival_guessed =
+        record->tier == 0 && !record->log_append_time &&
+        (record->received_wall_ms == (uint64_t)INT64_MAX ||
+         stamped_ms + ARRIVAL_ERROR_MS >= record->received_wall_ms || record->timestamp_ms < 0);
     return true;
 }
 
-bool verify_attempt_decode(const struct verify_record *logged, const struct settings *settings,
-                           const struct verify_log *log, struct arena *arena,
+static bool surely_changed(const struct verify_attempt *attempt)
+{
+    if (!attempt->has_result || attempt->delivery.refusal.code != ERROR_NONE) {
+        return false;
+    }
+    const struct batch *batch = &attempt->delivery.batch;
+    uint32_t before = batch->retry == NULL ? 0 : batch->retry->synced_count;
+    for (uint32_t i = 0; i < batch->operation_count; i++) {
+        before += batch->operations[i].kind == OPERATION_INTERACTION ? 1 : 0;
+    }
+    return attempt->result.synced_count > before;
+}
+
+bool verify_attempt_decode(const struct verify_record *logged, const struct verify_context *context,
                            struct verify_attempt *out, struct error *error)
 {
-    *out = (struct verify_attempt){.record = record_of(logged), .number = 1};
+    const struct verify_log *log = context->log;
+    struct arena *arena = context->arena;
+    *out = (struct verify_attempt){.record = record_of(logged)};
     bool is_first = logged->partition->tier == 0;
     /* The first attempt's arrival hangs on its result, a later one brings both along. */
-    if (is_first && !decode_result(verify_log_find_result(log, logged->partition->number,
-                                                          logged->offset, 1),
-                                   arena, out, error)) {
+    if (is_first &&
+        !decode_result(verify_log_find_result(log, logged->partition->number, logged->offset, 1),
+                       arena, out, error)) {
         return false;
     }
-    if (!decode_delivery(out, settings, arena, error)) {
+    if (!decode_delivery(out, context->settings, arena, error)) {
         return false;
-    }
-    out->delivery.record = &out->record;
-    if (is_first || out->delivery.refusal.code != ERROR_NONE) {
-        return true;
     }
     const struct retry_section *retry = out->delivery.batch.retry;
-    out->number = retry->attempt;
-    bool is_of_ops = span_equal_text(retry->source.topic, log->topic_ops);
-    return !is_of_ops || decode_result(verify_log_find_result(log, retry->source.partition,
-                                                              retry->source.offset, retry->attempt),
-                                       arena, out, error);
+    bool is_retry = out->delivery.refusal.code == ERROR_NONE && retry != NULL;
+    if (is_retry && span_equal_text(retry->source.topic, log->topic_ops) &&
+        !decode_result(verify_log_find_result(log, retry->source.partition, retry->source.offset,
+                                              retry->attempt),
+                       arena, out, error)) {
+        return false;
+    }
+    out->number = is_retry ? retry->attempt : 1;
+    out->surely_changed = surely_changed(out);
+    return true;
 }
 
 bool verify_attempt_was_refused(const struct verify_attempt *attempt)
@@ -128,17 +143,4 @@ const struct conflict_entry *verify_attempt_conflict(const struct verify_attempt
     static_assert(offsetof(struct conflict_entry, index) == 0, "find_entry() reads it there");
     return find_entry(attempt->result.conflicts, attempt->result.conflict_entry_count,
                       sizeof(struct conflict_entry), index);
-}
-
-bool verify_attempt_surely_changed(const struct verify_attempt *attempt)
-{
-    if (!attempt->has_result || attempt->delivery.refusal.code != ERROR_NONE) {
-        return false;
-    }
-    const struct batch *batch = &attempt->delivery.batch;
-    uint32_t before = batch->retry == NULL ? 0 : batch->retry->synced_count;
-    for (uint32_t i = 0; i < batch->operation_count; i++) {
-        before += batch->operations[i].kind == OPERATION_INTERACTION ? 1 : 0;
-    }
-    return attempt->result.synced_count > before;
 }

@@ -10,23 +10,34 @@
 #include "worker/delivery.h"
 #include "worker/verify_log.h"
 
+/** What a rebuild works with. */
+struct verify_context {
+    const struct settings *settings; /* the workers' */
+    const struct verify_log *log;
+    bool has_all_results;   /* the results topic is there from its beginning */
+    struct arena *arena;    /* emptied for every attempt */
+    struct buffer *scratch; /* cleared and used */
+};
+
 struct verify_attempt {
-    struct delivery delivery; /* with a refusal where the record is no batch */
-    struct record record;     /* which `delivery` views */
-    uint32_t number;          /* 1, or what the retry section says */
+    struct delivery delivery;          /* with a refusal where the record is no batch */
+    struct record record;              /* which `delivery` views */
+    uint32_t number;                   /* 1, or what the retry section says */
     const struct verify_result *heard; /* NULL: nothing tells of this attempt */
     bool has_result;                   /* its result was published, and still is there */
     struct sync_result result;         /* then; bodies are marked */
     /* The arrival is worked out from the result's times or not known at all: a timestamp near to it
      * may have been clamped to another millisecond. */
     bool is_arrival_guessed;
+    /* The result alone shows that it changed the scene: it applied something new that was no
+     * interaction. */
+    bool surely_changed;
 };
 
-/** Fails with ERROR_OUT_OF_MEMORY only. */
+/** Decodes into the context's arena; `out` must stay where it is. Fails with ERROR_OUT_OF_MEMORY
+ * only. */
 __attribute__((warn_unused_result)) bool verify_attempt_decode(const struct verify_record *record,
-                                                               const struct settings *settings,
-                                                               const struct verify_log *log,
-                                                               struct arena *arena,
+                                                               const struct verify_context *context,
                                                                struct verify_attempt *out,
                                                                struct error *error);
 
@@ -38,9 +49,5 @@ const struct failure_entry *verify_attempt_failure(const struct verify_attempt *
                                                    uint32_t index);
 const struct conflict_entry *verify_attempt_conflict(const struct verify_attempt *attempt,
                                                      uint32_t index);
-
-/** The result alone shows that the attempt changed the scene: it applied something new that was no
- * interaction. */
-bool verify_attempt_surely_changed(const struct verify_attempt *attempt);
 
 #endif

@@ -197,8 +197,8 @@ static struct verify_result *note_result(struct verify_log *log, const struct re
 static bool keep_earlier_versions(struct verify_log *log, const struct sync_result *decoded,
                                   struct result_key key)
 {
-    for (uint32_t i = 0; i + 1 < decoded->attempt_version_count && i + 1 < decoded->attempts &&
-                         i < ATTEMPTS_MAX;
+    for (uint32_t i = 0;
+         i + 1 < decoded->attempt_version_count && i + 1 < decoded->attempts && i < ATTEMPTS_MAX;
          i++) {
         key.attempt = i + 1;
         struct verify_result *earlier = note_result(log, &key);

@@ -49,6 +49,7 @@ bool verify_model_mark(struct verify_model *model, const struct element *element
         return false;
     }
     entry->number |= (uint32_t)mark;
+    model->has_uncertain = model->has_uncertain || mark == VERIFY_UNCERTAIN;
     return true;
 }
 
@@ -82,8 +83,7 @@ static bool reserve_identity(struct verify_model *model)
     if (model->identity_index.count < model->identity_capacity) {
         return true;
     }
-    size_t capacity =
-        model->identity_capacity == 0 ? CAPACITY_FIRST : model->identity_capacity * 2;
+    size_t capacity = model->identity_capacity == 0 ? CAPACITY_FIRST : model->identity_capacity * 2;
     struct verify_identity **grown =
         realloc(model->identities, capacity * sizeof(struct verify_identity *));
     if (grown == NULL) {
@@ -111,11 +111,9 @@ struct verify_identity *verify_model_identity(struct verify_model *model, struct
     return identity;
 }
 
-enum verdict verify_model_recognise(const struct verify_model *model,
-                                    const struct verify_identity *identity,
+enum verdict verify_model_recognise(const struct verify_identity *identity,
                                     const struct verify_attempt *attempt)
 {
-    (void)model;
     /* Every record of the log comes once: none is behind. */
     static const struct store_position nowhere = {0};
     struct batch_record record = {

@@ -45,6 +45,7 @@ struct verify_model {
     bool is_complete;       /* the history is there from the beginning */
     bool is_version_known;  /* scene->version is what the store's was */
     bool has_version_gap;   /* attempts that the log does not show have raised the version */
+    bool has_uncertain;     /* an element is marked so */
     bool has_guessed_order; /* attempts whose order no result tells */
     uint64_t attempt_count; /* applied */
     uint64_t tombstone_count;
@@ -79,8 +80,7 @@ bool verify_model_has_versions(const struct verify_model *model);
 struct verify_identity *verify_model_identity(struct verify_model *model, struct span field);
 
 /** What a worker that remembers every batch would make of the attempt. */
-enum verdict verify_model_recognise(const struct verify_model *model,
-                                    const struct verify_identity *identity,
+enum verdict verify_model_recognise(const struct verify_identity *identity,
                                     const struct verify_attempt *attempt);
 
 /** A tombstone of the model may be gone from the store, by age or by number. */

@@ -19,8 +19,16 @@ enum {
 
 /* ---- Ends ---- */
 
+static void announce_failure(const struct verify_reader *reader)
+{
+    if (reader->observer.fail != NULL) {
+        reader->observer.fail(reader->observer.context);
+    }
+}
+
 static int fail_memory(const struct verify_reader *reader)
 {
+    announce_failure(reader);
     (void)fprintf(stderr,
                   "scenesync: what is to be kept of the log takes more than %zu MiB: check one "
                   "scene with --session, or allow more with --memory MIB\n",
@@ -31,14 +39,17 @@ static int fail_memory(const struct verify_reader *reader)
 static int fail_kafka(const struct verify_reader *reader, const char *what,
                       rd_kafka_resp_err_t error)
 {
-    (void)fprintf(stderr, "scenesync: %s at %s: %s; check the broker, or wait longer with "
-                          "--timeout\n",
+    announce_failure(reader);
+    (void)fprintf(stderr,
+                  "scenesync: %s at %s: %s; check the broker, or wait longer with "
+                  "--timeout\n",
                   what, reader->kafka.servers, rd_kafka_err2str(error));
     return EXIT_CODE_UNAVAILABLE;
 }
 
-static int fail_interrupted(void)
+static int fail_interrupted(const struct verify_reader *reader)
 {
+    announce_failure(reader);
     (void)fputs("scenesync: interrupted before everything was compared\n", stderr);
     return EXIT_CODE_INTERRUPTED;
 }
@@ -109,9 +120,8 @@ static bool add_topics(struct verify_reader *reader, const struct rd_kafka_metad
     for (int i = 0; i < metadata->topic_cnt; i++) {
         const struct rd_kafka_metadata_topic *topic = &metadata->topics[i];
         uint32_t tier = 0;
-        for (int32_t k = 0; is_read(reader->settings, topic->topic, &tier) &&
-                            k < topic->partition_cnt;
-             k++) {
+        for (int32_t k = 0;
+             is_read(reader->settings, topic->topic, &tier) && k < topic->partition_cnt; k++) {
             if (!add_partition(reader, topic->topic, k, tier)) {
                 return false;
             }
@@ -126,7 +136,7 @@ static int find_topics(struct verify_reader *reader)
     int result = command_kafka_wait_for_topic(&reader->kafka, reader->settings->topic_ops,
                                               reader->timeout_ms, &ops_partition_count);
     if (result != EXIT_CODE_OK) {
-        return interrupt_count() > 0 ? fail_interrupted() : result;
+        return interrupt_count() > 0 ? fail_interrupted(reader) : result;
     }
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_resp_err_t error =
@@ -153,8 +163,8 @@ static int query(struct verify_reader *reader, const struct verify_partition *pa
 {
     char topic[SETTINGS_TOPIC_BYTES_MAX + 1];
     (void)snprintf(topic, sizeof topic, "%.*s", SPAN_ARGS(partition->topic));
-    uint64_t timeout_ms = reader->timeout_ms < QUERY_TIMEOUT_MS ? QUERY_TIMEOUT_MS
-                                                                : reader->timeout_ms;
+    uint64_t timeout_ms =
+        reader->timeout_ms < QUERY_TIMEOUT_MS ? QUERY_TIMEOUT_MS : reader->timeout_ms;
     rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
         reader->kafka.client, topic, partition->number, start, end, (int)timeout_ms);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -163,7 +173,7 @@ static int query(struct verify_reader *reader, const struct verify_partition *pa
     char what[NAME_BYTES_MAX + 40];
     (void)snprintf(what, sizeof what, "the ends of %.*s cannot be asked for",
                    SPAN_ARGS(partition->name));
-    return interrupt_count() > 0 ? fail_interrupted() : fail_kafka(reader, what, error);
+    return interrupt_count() > 0 ? fail_interrupted(reader) : fail_kafka(reader, what, error);
 }
 
 static int find_ends(struct verify_reader *reader)
@@ -191,8 +201,9 @@ static int assign(struct verify_reader *reader)
     }
     rd_kafka_resp_err_t error = rd_kafka_assign(reader->kafka.client, list);
     rd_kafka_topic_partition_list_destroy(list);
-    return error == RD_KAFKA_RESP_ERR_NO_ERROR ? EXIT_CODE_OK
-                                               : fail_kafka(reader, "the log cannot be read", error);
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR
+               ? EXIT_CODE_OK
+               : fail_kafka(reader, "the log cannot be read", error);
 }
 
 int verify_reader_open(struct verify_reader *reader, const struct settings *settings,
@@ -326,7 +337,7 @@ static int read_until(struct verify_reader *reader, reader_condition is_met, con
             return fail_memory(reader);
         }
         if (interrupt_count() > 0) {
-            return fail_interrupted();
+            return fail_interrupted(reader);
         }
         uint64_t now_ms = clock_monotonic_ms(clock);
         heard_ms = is_progress ? now_ms : heard_ms;

@@ -3,9 +3,9 @@
  * each partition from its first record on.
  *
  * A consumer without a group: it is given its partitions, joins nothing and commits nothing. What
- * it reads goes to a struct verify_log. Lifetime: verify_reader_open() .. verify_reader_close(); the
- * log and the partitions live as long. Threading: one thread. Waits end when Kafka has been silent
- * for `timeout_ms` or at a signal.
+ * it reads goes to a struct verify_log. Lifetime: verify_reader_open() .. verify_reader_close();
+ * the log and the partitions live as long. Threading: one thread. Waits end when Kafka has been
+ * silent for `timeout_ms` or at a signal.
  */
 #ifndef SCENESYNC_WORKER_VERIFY_READER_H
 #define SCENESYNC_WORKER_VERIFY_READER_H
@@ -13,9 +13,10 @@
 #include "worker/command_kafka.h"
 #include "worker/verify_log.h"
 
-/** Told while it reads, about ten times a second. */
+/** Told while it reads, about ten times a second, and before a line on stderr. Both or none. */
 struct verify_reader_observer {
     void (*progress)(void *context, uint64_t read, uint64_t total);
+    void (*fail)(void *context);
     void *context;
 };
 
@@ -29,8 +30,8 @@ struct verify_reader {
     size_t partition_count, partition_capacity;
     size_t last_found;              /* records come in runs of one partition */
     rd_kafka_resp_err_t last_error; /* that Kafka gave since the last record */
-    uint64_t record_count; /* read so far, all topics */
-    uint64_t observed_ms;  /* monotonic: when the observer heard last */
+    uint64_t record_count;          /* read so far, all topics */
+    uint64_t observed_ms;           /* monotonic: when the observer heard last */
     bool is_open;
 };
 

@@ -3,8 +3,6 @@
 #include "protocol/buffer.h"
 #include "protocol/pack.h"
 
-enum { PLACEHOLDER_BYTES_MAX = 64 };
-
 /* The result says that the store, not the rules, kept the operation from being applied. */
 static bool was_refused_by_store(const struct failure_entry *failure)
 {
@@ -61,36 +59,36 @@ static struct met met_without_conflict(const struct operation *operation, bool w
 /* Makes the element what the operation met. An element that was there gets an empty document: only
  * operations that leave nothing of it may follow. */
 static bool load_met(struct scene *scene, struct element *element, const struct met *met,
-                     struct error *error)
+                     struct buffer *scratch, struct error *error)
 {
-    uint8_t room[PLACEHOLDER_BYTES_MAX];
-    struct buffer value = {.data = room, .capacity = sizeof(room), .bytes_max = sizeof(room)};
-    pack_array(&value, 3);
-    pack_uint(&value, met->version);
-    pack_uint(&value, met->timestamp_ms);
+    buffer_clear(scratch);
+    pack_array(scratch, 3);
+    pack_uint(scratch, met->version);
+    pack_uint(scratch, met->timestamp_ms);
     if (met->presence == ELEMENT_PRESENT) {
-        pack_map(&value, 0);
+        pack_map(scratch, 0);
     } else {
-        pack_nil(&value);
+        pack_nil(scratch);
     }
-    struct span bytes =
-        met->presence == ELEMENT_UNKNOWN ? (struct span){0} : buffer_span(&value);
+    if (scratch->failed) {
+        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for an element");
+    }
+    struct span bytes = met->presence == ELEMENT_UNKNOWN ? (struct span){0} : buffer_span(scratch);
     return scene_load_element(scene, element, bytes, error);
 }
 
 /* Grounds the element where the result of this operation allows it. */
 static bool ground(struct verify_model *model, const struct verify_attempt *attempt,
-                   const struct operation *operation, struct element *element, struct error *error)
+                   const struct operation *operation, struct element *element,
+                   const struct verify_context *context, struct error *error)
 {
     if (!attempt->has_result || attempt->result.truncated) {
         return true;
     }
     const struct failure_entry *failure = verify_attempt_failure(attempt, operation->index);
     const struct conflict_entry *conflict = verify_attempt_conflict(attempt, operation->index);
-    struct met met =
-        conflict != NULL
-            ? met_in_conflict(conflict, attempt->number > 1)
-            : met_without_conflict(operation, failure == NULL);
+    struct met met = conflict != NULL ? met_in_conflict(conflict, attempt->number > 1)
+                                      : met_without_conflict(operation, failure == NULL);
     /* Of a present element nothing but its clock is known: it must go, or be replaced, now. */
     bool leaves_nothing = failure == NULL && operation->kind != OPERATION_UPDATE &&
                           attempt->delivery.batch.strategy != STRATEGY_MERGE;
@@ -98,7 +96,7 @@ static bool ground(struct verify_model *model, const struct verify_attempt *atte
         return true;
     }
     uint64_t count_before = model->scene->element_count;
-    if (!load_met(model->scene, element, &met, error)) {
+    if (!load_met(model->scene, element, &met, context->scratch, error)) {
         return false;
     }
     model->scene->element_count = count_before + (met.presence == ELEMENT_PRESENT ? 1 : 0);
@@ -108,7 +106,7 @@ static bool ground(struct verify_model *model, const struct verify_attempt *atte
 
 /* Whether the engine gets the operation. */
 static bool select_one(struct verify_model *model, const struct verify_attempt *attempt,
-                       const struct operation *operation, const struct settings *settings,
+                       const struct operation *operation, const struct verify_context *context,
                        bool *is_selected, struct error *error)
 {
     *is_selected = true;
@@ -124,7 +122,7 @@ static bool select_one(struct verify_model *model, const struct verify_attempt *
         return true;
     }
     if (!verify_model_is_grounded(model, operation->id) &&
-        !ground(model, attempt, operation, element, error)) {
+        !ground(model, attempt, operation, element, context, error)) {
         return false;
     }
     *is_selected = verify_model_is_grounded(model, operation->id);
@@ -133,7 +131,7 @@ static bool select_one(struct verify_model *model, const struct verify_attempt *
     bool is_clamp_guessed = attempt->is_arrival_guessed && operation->has_timestamp &&
                             operation->timestamp_ms + 2 > attempt->delivery.arrival_ms;
     if ((is_version_guessed || is_clamp_guessed ||
-         verify_model_may_be_dropped(model, element, settings)) &&
+         verify_model_may_be_dropped(model, element, context->settings)) &&
         !verify_model_mark(model, element, VERIFY_UNCERTAIN)) {
         return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for an element's mark");
     }
@@ -141,9 +139,10 @@ static bool select_one(struct verify_model *model, const struct verify_attempt *
 }
 
 bool verify_select(struct verify_model *model, const struct verify_attempt *attempt,
-                   const struct settings *settings, struct arena *arena,
-                   struct verify_selection *out, struct error *error)
+                   const struct verify_context *context, struct verify_selection *out,
+                   struct error *error)
 {
+    struct arena *arena = context->arena;
     const struct batch *batch = &attempt->delivery.batch;
     *out = (struct verify_selection){
         .batch = *batch,
@@ -158,7 +157,7 @@ bool verify_select(struct verify_model *model, const struct verify_attempt *atte
     for (uint32_t i = 0; i < batch->operation_count; i++) {
         const struct operation *operation = &batch->operations[i];
         bool is_selected = false;
-        if (!select_one(model, attempt, operation, settings, &is_selected, error)) {
+        if (!select_one(model, attempt, operation, context, &is_selected, error)) {
             return false;
         }
         if (is_selected) {

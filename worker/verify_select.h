@@ -24,8 +24,7 @@ struct verify_selection {
 /** Notes and grounds elements in the model. Fails with ERROR_OUT_OF_MEMORY only. */
 __attribute__((warn_unused_result)) bool verify_select(struct verify_model *model,
                                                        const struct verify_attempt *attempt,
-                                                       const struct settings *settings,
-                                                       struct arena *arena,
+                                                       const struct verify_context *context,
                                                        struct verify_selection *out,
                                                        struct error *error);
 

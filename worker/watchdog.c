@@ -1,6 +1,5 @@
 #include "worker/watchdog.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,11 +15,8 @@ enum {
     TICK_MS_MAX = 1000,
     TICKS_PER_TIMEOUT = 8,
     LOOKS_PER_TIMEOUT = 4,
-    /* Between two readings of the clock there is a tick or one question to Kafka. Of a longer time
-     * the rest is not counted: the process, or the machine, stood still. */
-    LAPSE_MS_MAX = 2500,
-    ANSWER_MS = 1000, /* Kafka's time for one question */
-    LOOK_MS_MAX = 5000 /* for all of a look; what is left comes first in the next one */,
+    ANSWER_MS = 1000,        /* Kafka's time for one question */
+    LOOK_MS_MAX = 5000,      /* for all of a look; what is left comes first in the next one */
     LAST_LOOK_MS_MAX = 2000, /* before the group is left */
     BEHIND_TEXT_BYTES_MAX = 1024,
     /* More than the last look and leaving the group may take (source_abandon()). */
@@ -47,19 +43,21 @@ struct watchdog {
 
 /* ---- Time ---- */
 
-/** Adds the time since the last call, as far as it was lived. */
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/** Adds the time since the last call. That is about a tick, or what Kafka takes for an answer;
+ * where it is half the time-out or more, the process or the machine stood still, and the rest does
+ * not count. */
 static uint64_t live(struct watchdog *watchdog)
 {
     uint64_t now_ms = clock_monotonic_ms(watchdog->parts.clock);
     uint64_t lapse_ms = now_ms - watchdog->read_ms;
     watchdog->read_ms = now_ms;
-    watchdog->awake_ms += lapse_ms < LAPSE_MS_MAX ? lapse_ms : LAPSE_MS_MAX;
+    watchdog->awake_ms += smaller(lapse_ms, watchdog->limit_ms / 2);
     return watchdog->awake_ms;
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 /** Sleeps until the next tick. False: the watchdog is to end. */
@@ -91,23 +89,46 @@ static bool must_end(struct watchdog *watchdog)
 
 /* ---- What Kafka has ---- */
 
-/** Asks for the records behind `*position`, or where that is -1, behind what is committed. */
+/** Where the group has to go on in a partition: at what is committed, or where the log begins. */
+static bool query_committed(struct watchdog *watchdog, const struct progress_partition *partition,
+                            int64_t *position)
+{
+    struct record_source *source = watchdog->parts.source;
+    if (!source_query_committed(source, partition->topic, partition->number, ANSWER_MS, position)) {
+        return false;
+    }
+    (void)live(watchdog);
+    return *position >= 0 ||
+           source_query_first(source, partition->topic, partition->number, ANSWER_MS, position);
+}
+
+/** The records behind `position`; where that is -1, behind what is committed. False: no answer. */
 static bool query_lag(struct watchdog *watchdog, const struct progress_partition *partition,
                       int64_t position, int64_t *lag)
 {
     struct record_source *source = watchdog->parts.source;
-    int64_t first = 0, end = 0;
-    if (!source_query_ends(source, partition->topic, partition->number, ANSWER_MS, &first, &end)) {
+    int64_t end = 0;
+    bool is_known = (position >= 0 || query_committed(watchdog, partition, &position)) &&
+                    source_query_end(source, partition->topic, partition->number, ANSWER_MS, &end);
+    if (is_known) {
+        *lag = end > position ? end - position : 0;
+    }
+    (void)live(watchdog);
+    return is_known;
+}
+
+/** The same, of what the source could have had: no records of transactions that are still open. */
+static bool query_readable_lag(struct watchdog *watchdog,
+                               const struct progress_partition *partition, int64_t *lag)
+{
+    int64_t behind = 0;
+    if (!query_lag(watchdog, partition, partition->position, &behind)) {
         return false;
     }
-    if (position < 0 && !source_query_committed(source, partition->topic, partition->number,
-                                                ANSWER_MS, &position)) {
-        return false;
-    }
-    if (position < first) {
-        position = first; /* nothing was committed, or the log's head is gone */
-    }
-    *lag = end > position ? end - position : 0;
+    bool is_all = behind > 0 && partition->at_end &&
+                  source_has_fetched(watchdog->parts.source, partition->topic, partition->number,
+                                     partition->position + behind);
+    *lag = is_all ? 0 : behind;
     return true;
 }
 
@@ -121,14 +142,13 @@ static void look(struct watchdog *watchdog)
     for (; i < lags->count && watchdog->awake_ms < until_ms && !must_end(watchdog); i++) {
         struct lag_row *row = &lags->rows[(watchdog->look_row + i) % lags->count];
         int64_t lag = -1;
-        bool is_known = query_lag(watchdog, &row->partition, row->partition.position, &lag);
-        answer_count += is_known ? 1 : 0;
-        lag_watch_judge(lags, row, lag, live(watchdog));
+        answer_count += query_readable_lag(watchdog, &row->partition, &lag) ? 1 : 0;
+        lag_watch_judge(lags, row, lag, watchdog->awake_ms);
     }
-    if (i > 0) {
+    if (lags->count > 0) {
         watchdog->look_row = (watchdog->look_row + i) % lags->count;
-        progress_note_broker(watchdog->parts.progress, answer_count > 0);
     }
+    progress_note_broker(watchdog->parts.progress, answer_count > 0 || i == 0);
 }
 
 static bool begin_look(struct watchdog *watchdog)
@@ -214,11 +234,10 @@ static void measure(struct watchdog *watchdog, struct stall *stall)
     uint64_t until_ms = live(watchdog) + LAST_LOOK_MS_MAX;
     for (size_t i = 0; i < stall->partition_count; i++) {
         int64_t lag = -1;
-        if (watchdog->awake_ms < until_ms && query_lag(watchdog, &partitions[i], -1, &lag)) {
-            (void)live(watchdog);
+        if (watchdog->awake_ms < until_ms && !query_lag(watchdog, &partitions[i], -1, &lag)) {
+            lag = -1;
         }
         add_behind(stall, &partitions[i], lag);
-        (void)live(watchdog);
     }
     free(partitions);
 }

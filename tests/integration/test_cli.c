@@ -41,6 +41,8 @@ static struct command_outcome run(struct command command)
                                                 kafka_broker_bootstrap(world_broker(world)));
         command.environment[1] =
             text_of_format("SCENESYNC_REDIS_URL=%s", redis_server_url(world_redis(world)));
+        command.environment[2] = text_of_format("SCENESYNC_TOPICS_OPS=%s", TOPIC_OPS);
+        command.environment[3] = text_of_format("SCENESYNC_TOPICS_RESULTS=%s", TOPIC_RESULTS);
     }
     return command_run(directory.path, &command);
 }
@@ -145,7 +147,7 @@ Test(cli, a_story_from_produce_to_scene)
 {
     world = world_create(2, 0);
     expect(run((struct command){.arguments = {"produce"}, .input = story}), OK,
-           "produced 3 batches (6 operations) to scene.ops");
+           text_of_format("produced 3 batches (6 operations) to %s", TOPIC_OPS));
     world_start_worker(world);
     world_settle(world);
     expect_filtered_results();
@@ -168,7 +170,9 @@ Test(cli, produce_names_the_wrong_lines)
     expect(outcome, FAILED, "line 2: column");
     expect(outcome, FAILED, "line 4: missing_field: ");
     expect(outcome, FAILED, "line 6: hex:");
-    expect(outcome, FAILED, "produced 3 batches (0 operations) to scene.ops, 3 lines were wrong");
+    expect(
+        outcome, FAILED,
+        text_of_format("produced 3 batches (0 operations) to %s, 3 lines were wrong", TOPIC_OPS));
     const struct record_list records = world_records(world, TOPIC_OPS);
     cr_assert_eq(records.count, 3);
     cr_assert(span_equal_text(records.items[0].key, "s1"));
@@ -246,7 +250,7 @@ Test(cli, broker_says_its_address_first_and_works)
     const char *const servers = text_of_format("kafka.bootstrap.servers=%s", address);
     expect(run((struct command){.arguments = {"produce", "--set", servers}, .input = story}), OK,
            "produced 3 batches");
-    const struct command_outcome records = RUN("results", "--set", servers, "--topic", TOPIC_OPS,
+    const struct command_outcome records = RUN("results", "--set", servers, "--topic", "scene.ops",
                                                "--count", "3", "--timeout", "20000");
     expect(records, OK, "");
     cr_assert_eq(line_count(records.out), 3);

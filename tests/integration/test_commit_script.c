@@ -1,5 +1,5 @@
-/* store/commit.lua as another program calls it: wrong arguments are refused before anything is
- * written, right ones do what store/README.md says. */
+/* store/commit.lua as another program calls it, and store/watermark.lua: wrong arguments are
+ * refused before anything is written, right ones do what store/README.md says. */
 #include <criterion/criterion.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -8,14 +8,16 @@
 #include "tests/support/redis_server.h"
 
 #define SCRIPT_PATH TESTS_DATA_DIR "/../../store/commit.lua"
+#define WATERMARK_PATH TESTS_DATA_DIR "/../../store/watermark.lua"
 
 enum { SCRIPT_BYTES_MAX = 65536, ARGUMENTS_MAX = 48, KEYS = 6, HEAD = 6, COMMAND_HEAD = 3 };
 
-static const char *read_script(void)
+/** Valid until the next call. */
+static const char *read_script(const char *path)
 {
     static char script[SCRIPT_BYTES_MAX];
-    FILE *const file = fopen(SCRIPT_PATH, "r");
-    cr_assert_not_null(file, "%s", SCRIPT_PATH);
+    FILE *const file = fopen(path, "r");
+    cr_assert_not_null(file, "%s", path);
     const size_t size = fread(script, 1, sizeof(script) - 1, file);
     cr_assert(size > 0 && size < sizeof(script) - 1);
     script[size] = '\0';
@@ -46,7 +48,7 @@ static struct call make_call(void)
         "0", "", "1", "token", "1 1700000000000 1 0 0 1 0 1 0 5 256 524288 3600000", ""};
     static const char *const sections[] = {"a",     "value", "batch",  "1 t/0 5\nresult",
                                            "batch", "0",     "at:t/0", "5 1700000000000"};
-    const char *const command[COMMAND_HEAD] = {"EVAL", read_script(), "6"};
+    const char *const command[COMMAND_HEAD] = {"EVAL", read_script(SCRIPT_PATH), "6"};
     struct call call = {0};
     add_texts(&call, command, COMMAND_HEAD);
     add_texts(&call, keys, KEYS);
@@ -154,10 +156,10 @@ Test(commit_script, refuses_other_numbers_of_keys_and_arguments)
     struct redis_server *const server = redis_server_start();
     struct call call = make_call();
     call.texts[2] = "5";
-    expect_refusal(server, &call, "6 keys and at least 6 arguments");
+    expect_refusal(server, &call, "6 or 7 keys and at least 6 arguments");
     call = make_call();
     *argument(&call, HEAD) = NULL;
-    expect_refusal(server, &call, "6 keys and at least 6 arguments");
+    expect_refusal(server, &call, "6 or 7 keys and at least 6 arguments");
     call = make_call();
     call.texts[call.count - 1] = NULL;
     expect_refusal(server, &call, "the counts make 14 arguments; got 13");
@@ -181,6 +183,97 @@ Test(commit_script, finds_every_wrong_type_before_it_writes)
         cr_assert_eq(reply->integer, 1, "%s: half of the commit was written",
                      call.texts[COMMAND_HEAD + i]);
         freeReplyObject(reply);
+    }
+    redis_server_stop(server);
+}
+
+/* With the watermark. */
+
+/** The same commit, with a seventh key and a mark of its one position. */
+static struct call make_marked_call(const char *mark)
+{
+    struct call call = make_call();
+    cr_assert_lt(call.count + 2, ARGUMENTS_MAX);
+    memmove(&call.texts[COMMAND_HEAD + KEYS + 1], &call.texts[COMMAND_HEAD + KEYS],
+            (call.count - COMMAND_HEAD - KEYS) * sizeof(*call.texts));
+    call.texts[2] = "7";
+    call.texts[COMMAND_HEAD + KEYS] = "scene:watermark:g";
+    call.count++;
+    call.texts[call.count++] = mark;
+    return call;
+}
+
+static void expect_integer(struct redis_server *server, const struct call *call, long long expected)
+{
+    redisReply *const reply = run(server, call);
+    cr_assert_eq(reply->type, REDIS_REPLY_ARRAY, "%s", reply->str);
+    cr_assert_eq(reply->elements, 1);
+    cr_assert_eq(reply->element[0]->integer, expected);
+    freeReplyObject(reply);
+}
+
+Test(commit_script, builds_on_the_watermark_that_it_names)
+{
+    struct redis_server *const server = redis_server_start();
+    struct call call = make_marked_call("5 me");
+    expect_integer(server, &call, 2);
+    REDIS_RUN(server, "HSET", "scene:watermark:g", "at:t/0", "6 me", "at:t/1", "5 me");
+    expect_integer(server, &call, 2);
+    REDIS_RUN(server, "HSET", "scene:watermark:g", "at:t/0", "5 me");
+    expect_integer(server, &call, 1);
+    REDIS_RUN(server, "FLUSHALL");
+    call = make_marked_call("");
+    expect_integer(server, &call, 1);
+    redis_server_stop(server);
+}
+
+Test(commit_script, counts_the_marks)
+{
+    struct redis_server *const server = redis_server_start();
+    struct call call = make_marked_call("5 me");
+    call.texts[call.count - 1] = NULL;
+    expect_refusal(server, &call, "the counts make 15 arguments; got 14");
+    call = make_marked_call("5 me");
+    call.texts[call.count++] = "6 me";
+    expect_refusal(server, &call, "the counts make 15 arguments; got 16");
+    call = make_marked_call("5 me");
+    call.texts[2] = "8";
+    expect_refusal(server, &call, "6 or 7 keys and at least 6 arguments");
+    redis_server_stop(server);
+}
+
+Test(commit_script, says_where_the_watermark_is_of_a_wrong_type)
+{
+    struct redis_server *const server = redis_server_start();
+    const struct call call = make_marked_call("5 me");
+    REDIS_RUN(server, "SET", "scene:watermark:g", "5 me");
+    redisReply *const reply = run(server, &call);
+    cr_assert_eq(reply->type, REDIS_REPLY_ERROR);
+    cr_assert_eq(strncmp(reply->str, "WATERMARK WRONGTYPE ", 20), 0, "%s", reply->str);
+    freeReplyObject(reply);
+    redis_server_stop(server);
+}
+
+Test(watermark_script, refuses_wrong_arguments_before_it_writes)
+{
+    static const struct {
+        const char *keys;
+        const char *arguments[8]; /* keys included */
+    } cases[] = {
+        {"0", {""}},
+        {"0", {"", "at:t/0", "", "at:t/0", "1"}},
+        {"1", {"k"}},
+        {"1", {"k", "", "at:t/0"}},
+        {"1", {"k", "", "at:t/0", "", "at:t/0"}},
+        {"1", {"k", "", "at:t/0", "", "at:t/0", "1", "at:t/1"}},
+        {"2", {"k", "l", "", "at:t/0", "", "at:t/0", "1"}},
+    };
+    struct redis_server *const server = redis_server_start();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct call call = {.texts = {"EVAL", read_script(WATERMARK_PATH), cases[i].keys},
+                            .count = COMMAND_HEAD};
+        add_texts(&call, cases[i].arguments, sizeof(cases[i].arguments) / sizeof(const char *));
+        expect_refusal(server, &call, "1 key and 1 argument are needed");
     }
     redis_server_stop(server);
 }

@@ -43,14 +43,16 @@ Test(lifecycle, sigterm_drains_and_exits_0)
     }
 }
 
-/* A worker that waits for Redis, which does not answer, with a batch in its hands. */
+/* A worker that waits for Redis, which does not answer, with a batch in its hands. Before, it has
+ * claimed its partition, for it takes nothing from one that it has not. */
 static struct worker_process *start_stuck_worker(int drain_timeout_ms)
 {
     world = world_create(1, 1);
     world_set(world, "worker.drain_timeout_ms=%d", drain_timeout_ms);
     world_set(world, "redis.command_timeout_ms=300");
     struct worker_process *const worker = world_start_worker(world);
-    world_await_assignment(world);
+    world_send(world, 0, sent_batch("s0", "b0", op_add("a", 1, 1000)));
+    world_settle(world);
     redis_server_pause(world_redis(world));
     world_send(world, 0, sent_batch("s1", "b1", op_add("a", 1, 1000)));
     worker_process_await_log(worker, "store connection lost", WORLD_WAIT_MS);

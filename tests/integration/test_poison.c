@@ -127,7 +127,7 @@ Test(poison, every_code_is_dead_lettered_and_answered_and_stops_nothing)
     const struct result_list results = world_results(world, NULL);
     cr_assert_eq(dead.count, POISON_COUNT);
     for (size_t i = 0; i < POISON_COUNT; i++) {
-        expect_dead(&dead.items[i], &list[i], text_of_format(TOPIC_OPS "/0/%zu", i));
+        expect_dead(&dead.items[i], &list[i], text_of_format("%s/0/%zu", TOPIC_OPS, i));
         expect_answer(&results, &list[i], (int64_t)i);
     }
     const struct sync_result good = world_result(world, "good");
@@ -254,22 +254,4 @@ Test(poison, bare_map_of_another_program_is_an_element)
     const struct sync_result removed = world_result(world, "b2");
     cr_assert(sync_result_is_success(&removed));
     cr_assert_eq(world_scene(world, "s1").element_count, 0);
-}
-
-/* The broker takes no message of its size: an operator learns at least that there was one. */
-Test(poison, dead_letter_too_large_for_its_topic_loses_its_value)
-{
-    enum { KAFKA_PRODUCE = 0 };
-    world = world_create(1, 0);
-    (void)kafka_broker_produce_text(world_broker(world), TOPIC_OPS, 0, "the-key",
-                                    text_of_format("\xc1%5000d", 1));
-    kafka_broker_fail_requests(world_broker(world), KAFKA_PRODUCE,
-                               RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 2);
-    world_start_worker(world);
-    world_settle(world);
-    const struct record_list dead = world_records(world, TOPIC_DEAD);
-    cr_assert_eq(dead.count, 1);
-    cr_assert_eq(dead.items[0].value.size, 0);
-    cr_assert_str_eq(world_header(&dead.items[0], "scenesync-truncated"), "1");
-    cr_assert_str_eq(world_header(&dead.items[0], "scenesync-source"), TOPIC_OPS "/0/0");
 }

@@ -19,7 +19,7 @@ TestSuite(positions, .fini = end, .timeout = 120);
 static const char *position_of(const char *partition)
 {
     const char *const arguments[] = {"HGET", "scene:{s1}",
-                                     text_of_format("at:" TOPIC_OPS "/%s", partition), NULL};
+                                     text_of_format("at:%s/%s", TOPIC_OPS, partition), NULL};
     return world_redis_command(world, arguments);
 }
 
@@ -27,7 +27,7 @@ static void read_again_from_the_beginning(struct worker_process *worker)
 {
     worker_process_signal(worker, SIGTERM);
     cr_assert_eq(worker_process_await_exit(worker, WORLD_WAIT_MS), 0);
-    world_set_group(world, "again");
+    world_set_group(world, kafka_name("again"));
     (void)world_start_worker(world);
     world_settle(world);
 }

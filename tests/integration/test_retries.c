@@ -85,7 +85,8 @@ static void check_dead_letter(const struct kafka_record *dead, struct span opera
     cr_assert_neq(strstr(world_header(dead, "scenesync-error"), "element not found"), NULL);
     cr_assert_str_eq(world_header(dead, "scenesync-batch-id"), "b1");
     cr_assert_str_eq(world_header(dead, "scenesync-indexes"), "1");
-    cr_assert_str_eq(world_header(dead, "scenesync-source"), TOPIC_RETRY_2 "/0/0");
+    cr_assert_str_eq(world_header(dead, "scenesync-source"),
+                     text_of_format("%s/0/0", TOPIC_RETRY_2));
     cr_assert_gt(header_number(dead, "scenesync-failed-at"), 0);
     const struct batch batch = world_batch(world, dead->value, false);
     cr_assert(span_equal_text(batch.batch_id, "b1:dlq"));

@@ -11,14 +11,14 @@ Test(source, keeps_each_partitions_order)
 {
     kafka_broker_create_topics(fixture.broker, &fixture.settings, 1, 3);
     for (int i = 0; i < 300; i++) {
-        produce_number("scene.ops", i % 3, i);
+        produce_number(TOPIC_OPS, i % 3, i);
     }
     struct record_source *source = create_source();
     struct record records[300];
     poll_records(source, records, 300);
     int64_t next[3] = {0};
     for (size_t i = 0; i < 300; i++) {
-        cr_assert(span_equal_text(records[i].topic, "scene.ops"));
+        cr_assert(span_equal_text(records[i].topic, TOPIC_OPS));
         cr_assert_eq(records[i].tier, 0);
         cr_assert_eq(records[i].offset, next[records[i].partition]++);
         cr_assert_eq(number_of(&records[i]), records[i].offset * 3 + records[i].partition);
@@ -35,7 +35,7 @@ Test(source, holds_a_retry_until_it_is_due_and_delays_no_other_partition)
     wait_for_partitions(source, 4);
     uint64_t not_before_ms = produce_retry(1, 0, 1, 2500);
     (void)produce_retry(1, 1, 2, 0);
-    produce_number("scene.ops", 0, 3);
+    produce_number(TOPIC_OPS, 0, 3);
     struct record records[3];
     poll_records(source, records, 2);
     cr_assert_lt(clock_wall_ms(&fixture.clock), not_before_ms - 1000);
@@ -92,10 +92,10 @@ Test(source, a_retry_without_a_readable_time_is_due_at_once)
                                       {"scenesync-not-before", {0}},
                                       {"scenesync-not-before", span_of_text("-1")}};
     for (size_t i = 0; i < 3; i++) {
-        (void)kafka_broker_produce(fixture.broker, "scene.ops.retry-1", 0, span_of_text("k"),
+        (void)kafka_broker_produce(fixture.broker, TOPIC_RETRY_1, 0, span_of_text("k"),
                                    span_of_text("v"), &headers[i], 1);
     }
-    (void)kafka_broker_produce_text(fixture.broker, "scene.ops.retry-1", 0, "k", "v");
+    (void)kafka_broker_produce_text(fixture.broker, TOPIC_RETRY_1, 0, "k", "v");
     struct record_source *source = create_source();
     struct record records[4];
     poll_records(source, records, 4);
@@ -110,10 +110,10 @@ Test(source, reads_the_tiers_by_name_and_finds_new_ones)
                                          "scene.ops.retry-0",  "scene.ops.retry-1.old",
                                          "sceneXops.retry-3",  "scene.ops.retry-1001"};
     kafka_broker_create_topics(fixture.broker, &fixture.settings, 1, 1);
-    kafka_broker_create_topic(fixture.broker, "scene.ops.retry-12", 1);
+    kafka_broker_create_topic(fixture.broker, kafka_name("scene.ops.retry-12"), 1);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        kafka_broker_create_topic(fixture.broker, others[i], 1);
-        (void)kafka_broker_produce_text(fixture.broker, others[i], 0, "k", "v");
+        kafka_broker_create_topic(fixture.broker, kafka_name(others[i]), 1);
+        (void)kafka_broker_produce_text(fixture.broker, kafka_name(others[i]), 0, "k", "v");
     }
     struct record_source *source = create_source();
     wait_for_partitions(source, 3);
@@ -124,7 +124,7 @@ Test(source, reads_the_tiers_by_name_and_finds_new_ones)
     cr_assert_eq(record.tier, 12);
     finish(source, &record);
 
-    kafka_broker_create_topic(fixture.broker, "scene.ops.retry-2", 1);
+    kafka_broker_create_topic(fixture.broker, TOPIC_RETRY_2, 1);
     wait_for_partitions(source, 4);
     (void)produce_retry(2, 0, 1, 0);
     poll_records(source, &record, 1);
@@ -138,7 +138,7 @@ Test(source, waits_for_a_topic_that_is_created_later)
     struct record_source *source = create_source();
     poll_nothing(source, 2000);
     kafka_broker_create_topics(fixture.broker, &fixture.settings, 0, 1);
-    produce_number("scene.ops", 0, 7);
+    produce_number(TOPIC_OPS, 0, 7);
     struct record record;
     poll_records(source, &record, 1);
     cr_assert_eq(number_of(&record), 7);
@@ -151,7 +151,7 @@ Test(source, gives_no_more_than_it_is_asked_for)
     kafka_broker_create_topics(fixture.broker, &fixture.settings, 0, 1);
     static const char value[1000] = "";
     for (int i = 0; i < 10; i++) {
-        (void)kafka_broker_produce(fixture.broker, "scene.ops", 0, span_of_text("k"),
+        (void)kafka_broker_produce(fixture.broker, TOPIC_OPS, 0, span_of_text("k"),
                                    span_make(value, sizeof value), NULL, 0);
     }
     struct record_source *source = create_source();
@@ -172,9 +172,9 @@ Test(source, gives_headers_in_order_with_absent_and_empty_values)
     kafka_broker_create_topics(fixture.broker, &fixture.settings, 0, 1);
     struct record_header headers[] = {
         {"a", span_of_text("1")}, {"b", span_make("", 0)}, {"c", {0}}, {"a", span_of_text("2")}};
-    (void)kafka_broker_produce(fixture.broker, "scene.ops", 0, (struct span){0}, (struct span){0},
+    (void)kafka_broker_produce(fixture.broker, TOPIC_OPS, 0, (struct span){0}, (struct span){0},
                                headers, 4);
-    (void)kafka_broker_produce_text(fixture.broker, "scene.ops", 0, "k", "v");
+    (void)kafka_broker_produce_text(fixture.broker, TOPIC_OPS, 0, "k", "v");
     struct record_source *source = create_source();
     struct record records[2];
     poll_records(source, records, 2);
@@ -204,7 +204,7 @@ Test(source, pausing_and_going_on_neither_loses_nor_repeats_a_record)
     enum { COUNT = 6000, STEP = 37 };
     int64_t next[2] = {0};
     for (int i = 0; i < COUNT; i++) {
-        produce_number("scene.ops", i % 2, i);
+        produce_number(TOPIC_OPS, i % 2, i);
         if (i % 10 == 0) {
             source_service(source);
         }
@@ -224,7 +224,7 @@ Test(source, pausing_and_going_on_neither_loses_nor_repeats_a_record)
     }
     cr_assert_eq(next[0] + next[1], COUNT, "%d and %d", (int)next[0], (int)next[1]);
     destroy_source(source);
-    cr_assert_eq(kafka_broker_committed(fixture.broker, "scenesync", "scene.ops", 1), COUNT / 2);
+    cr_assert_eq(kafka_broker_committed(fixture.broker, GROUP, TOPIC_OPS, 1), COUNT / 2);
 }
 
 Test(source, refuses_a_configuration_that_librdkafka_refuses)

@@ -1,12 +1,12 @@
-/* The source as a member of its consumer group: what it commits, shares and survives. */
+/* The source as a member of its consumer group: what it commits and shares. What it survives of a
+ * broker: test_source_group_mock.c. */
 #include "worker/source_internal.h"
 
 #include <criterion/criterion.h>
 #include <time.h>
 
+#include "tests/support/sent_batch.h"
 #include "tests/support/source_fixture.h"
-
-enum { OFFSET_COMMIT_REQUEST = 8 };
 
 TestSuite(source_group, .init = source_fixture_start, .fini = source_fixture_stop, .timeout = 120);
 
@@ -14,7 +14,7 @@ Test(source_group, settled_records_are_not_delivered_to_the_next_member)
 {
     kafka_broker_create_topics(fixture.broker, &fixture.settings, 0, 1);
     for (int i = 0; i < 10; i++) {
-        produce_number("scene.ops", 0, i);
+        produce_number(TOPIC_OPS, 0, i);
     }
     struct record_source *source = create_source();
     struct record records[10];
@@ -22,7 +22,7 @@ Test(source_group, settled_records_are_not_delivered_to_the_next_member)
     source_settle(source, records, 6);
     source_release(source, records, 10);
     destroy_source(source);
-    cr_assert_eq(kafka_broker_committed(fixture.broker, "scenesync", "scene.ops", 0), 6);
+    cr_assert_eq(kafka_broker_committed(fixture.broker, GROUP, TOPIC_OPS, 0), 6);
 
     source = create_source();
     poll_records(source, records, 4);
@@ -36,7 +36,7 @@ Test(source_group, settled_records_are_not_delivered_to_the_next_member)
 Test(source_group, delivers_again_what_was_not_settled)
 {
     kafka_broker_create_topics(fixture.broker, &fixture.settings, 0, 1);
-    produce_number("scene.ops", 0, 7);
+    produce_number(TOPIC_OPS, 0, 7);
     struct record record;
     for (int i = 0; i < 2; i++) {
         struct record_source *source = create_source();
@@ -45,48 +45,33 @@ Test(source_group, delivers_again_what_was_not_settled)
         source_release(source, &record, 1);
         destroy_source(source);
     }
-    cr_assert_eq(kafka_broker_committed(fixture.broker, "scenesync", "scene.ops", 0), -1001);
+    cr_assert_eq(kafka_broker_committed(fixture.broker, GROUP, TOPIC_OPS, 0), -1001);
 }
 
 Test(source_group, tells_the_offsets_that_kafka_confirmed)
 {
     kafka_broker_create_topics(fixture.broker, &fixture.settings, 1, 2);
-    produce_number("scene.ops", 0, 1);
-    produce_number("scene.ops", 0, 2);
+    produce_number(TOPIC_OPS, 0, 1);
+    produce_number(TOPIC_OPS, 0, 2);
     struct record_source *source = create_source();
     struct record records[2];
     poll_records(source, records, 2);
     cr_assert_eq(source_committed_text(source, 0).size, 0);
     source_settle(source, records, 2);
     source_release(source, records, 2);
-    wait_for_commit(source, "scene.ops", 0, 2);
+    wait_for_commit(source, TOPIC_OPS, 0, 2);
     cr_assert_eq(source_committed_text(source, 1).size, 0);
-    cr_assert_eq(kafka_broker_committed(fixture.broker, "scenesync", "scene.ops", 0), 2);
+    cr_assert_eq(kafka_broker_committed(fixture.broker, GROUP, TOPIC_OPS, 0), 2);
     (void)produce_retry(1, 0, 3, 0);
     poll_records(source, records, 1);
     source_settle(source, records, 1);
     source_release(source, records, 1);
     uint64_t deadline_ms = now_ms() + FIXTURE_PATIENCE_MS;
-    while (
-        !span_equal_text(source_committed_text(source, 0), "scene.ops/0=2 scene.ops.retry-1/0=1")) {
+    const char *const both = text_of_format("%s/0=2 %s/0=1", TOPIC_OPS, TOPIC_RETRY_1);
+    while (!span_equal_text(source_committed_text(source, 0), both)) {
         cr_assert_lt(now_ms(), deadline_ms);
         source_service(source);
     }
-    destroy_source(source);
-}
-
-Test(source_group, repeats_a_commit_that_failed)
-{
-    kafka_broker_create_topics(fixture.broker, &fixture.settings, 0, 1);
-    produce_number("scene.ops", 0, 1);
-    struct record_source *source = create_source();
-    struct record record;
-    poll_records(source, &record, 1);
-    kafka_broker_fail_requests(fixture.broker, OFFSET_COMMIT_REQUEST,
-                               RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE, 1);
-    source_settle(source, &record, 1);
-    source_release(source, &record, 1);
-    wait_for_commit(source, "scene.ops", 0, 1);
     destroy_source(source);
 }
 
@@ -118,7 +103,7 @@ static void check_sharing(void)
     wait_for_sharing(sources, 4);
     cr_assert_gt(source_generation(sources[0]), generation);
     for (int i = 0; i < 4; i++) {
-        produce_number("scene.ops", i, i);
+        produce_number(TOPIC_OPS, i, i);
     }
     struct record records[4];
     poll_records(sources[0], records, 2);
@@ -130,8 +115,8 @@ static void check_sharing(void)
 
     wait_for_partitions(sources[1], 4);
     for (int i = 0; i < 4; i++) {
-        cr_assert_eq(kafka_broker_committed(fixture.broker, "scenesync", "scene.ops", i), 1);
-        produce_number("scene.ops", i, 4 + i);
+        cr_assert_eq(kafka_broker_committed(fixture.broker, GROUP, TOPIC_OPS, i), 1);
+        produce_number(TOPIC_OPS, i, 4 + i);
     }
     poll_records(sources[1], records, 4);
     for (int i = 0; i < 4; i++) {
@@ -155,8 +140,8 @@ Test(source_group, shares_incrementally_with_the_cooperative_assignor)
 Test(source_group, ignores_a_settlement_from_before_a_rebalance)
 {
     kafka_broker_create_topics(fixture.broker, &fixture.settings, 0, 2);
-    produce_number("scene.ops", 0, 0);
-    produce_number("scene.ops", 1, 1);
+    produce_number(TOPIC_OPS, 0, 0);
+    produce_number(TOPIC_OPS, 1, 1);
     struct record_source *sources[2] = {create_source()};
     struct record records[2];
     poll_records(sources[0], records, 2);
@@ -180,8 +165,8 @@ Test(source_group, ignores_a_settlement_from_before_a_rebalance)
     poll_nothing(sources[0], 500);
     destroy_source(sources[0]);
     destroy_source(sources[1]);
-    cr_assert_eq(kafka_broker_committed(fixture.broker, "scenesync", "scene.ops", 0), -1001);
-    cr_assert_eq(kafka_broker_committed(fixture.broker, "scenesync", "scene.ops", 1), -1001);
+    cr_assert_eq(kafka_broker_committed(fixture.broker, GROUP, TOPIC_OPS, 0), -1001);
+    cr_assert_eq(kafka_broker_committed(fixture.broker, GROUP, TOPIC_OPS, 1), -1001);
 }
 
 Test(source_group, stays_a_member_and_loses_nothing_while_it_only_serves)
@@ -193,7 +178,7 @@ Test(source_group, stays_a_member_and_loses_nothing_while_it_only_serves)
     uint64_t generation = source_generation(source);
     enum { COUNT = 1500 };
     for (int i = 0; i < COUNT; i++) {
-        produce_number("scene.ops", 0, i);
+        produce_number(TOPIC_OPS, 0, i);
     }
     for (uint64_t until_ms = now_ms() + 10000; now_ms() < until_ms;) {
         source_service(source);
@@ -209,30 +194,6 @@ Test(source_group, stays_a_member_and_loses_nothing_while_it_only_serves)
     poll_nothing(source, 300);
     source_release(source, records, COUNT);
     destroy_source(source);
-}
-
-Test(source_group, goes_on_after_the_broker_was_away_and_ends_while_it_is)
-{
-    set("kafka.reconnect.backoff.max.ms", "300");
-    kafka_broker_create_topics(fixture.broker, &fixture.settings, 0, 1);
-    produce_number("scene.ops", 0, 1);
-    struct record_source *source = create_source();
-    struct record records[2];
-    poll_records(source, records, 1);
-    kafka_broker_set_up(fixture.broker, false);
-    source_settle(source, records, 1);
-    poll_nothing(source, 2000);
-    kafka_broker_set_up(fixture.broker, true);
-    produce_number("scene.ops", 0, 2);
-    poll_records(source, records + 1, 1);
-    cr_assert_eq(number_of(&records[1]), 2);
-    wait_for_commit(source, "scene.ops", 0, 1);
-    kafka_broker_set_up(fixture.broker, false);
-    source_settle(source, records + 1, 1);
-    source_release(source, records, 2);
-    uint64_t before_ms = now_ms();
-    destroy_source(source);
-    cr_assert_lt(now_ms() - before_ms, 20000);
 }
 
 Test(source_group, tells_an_error_that_it_cannot_go_on_after)

@@ -39,7 +39,7 @@ static void check_partition_that_comes_back(void)
     struct record_source *sources[2] = {create_source()};
     wait_for_partitions(sources[0], 2);
     for (int i = 0; i < 2 * COUNT; i++) {
-        produce_number("scene.ops", i % 2, i);
+        produce_number(TOPIC_OPS, i % 2, i);
     }
     serve_for(sources[0], 2000); /* both partitions are full by then, and paused */
     sources[1] = create_source();

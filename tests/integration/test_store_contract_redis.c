@@ -26,6 +26,24 @@ static void break_elements(void *context, struct store *store, struct span sessi
     REDIS_RUN(context, "SET", key, "a string");
 }
 
+static void set_watermark_wrong(void *context, struct store *store, bool wrong)
+{
+    (void)store;
+    REDIS_RUN(context, "DEL", REDIS_FIXTURE_WATERMARK_KEY);
+    if (wrong) {
+        REDIS_RUN(context, "SET", REDIS_FIXTURE_WATERMARK_KEY, "a string");
+    }
+}
+
+/* A replica that is promoted gets a new replication id. There is nobody to copy from here, so it
+ * keeps its data. */
+static void change_history(void *context, struct store *store)
+{
+    (void)store;
+    REDIS_RUN(context, "REPLICAOF", "127.0.0.1", "1");
+    REDIS_RUN(context, "REPLICAOF", "NO", "ONE");
+}
+
 static void dump(void *context, struct store *store, struct span session_id, struct buffer *out)
 {
     (void)store;
@@ -34,8 +52,12 @@ static void dump(void *context, struct store *store, struct span session_id, str
 
 static struct store_contract contract_on(struct redis_server *server)
 {
-    return (struct store_contract){
-        .create = create, .break_elements = break_elements, .dump = dump, .context = server};
+    return (struct store_contract){.create = create,
+                                   .break_elements = break_elements,
+                                   .set_watermark_wrong = set_watermark_wrong,
+                                   .change_history = change_history,
+                                   .dump = dump,
+                                   .context = server};
 }
 
 static void check(void (*contract_check)(const struct store_contract *contract))
@@ -52,6 +74,12 @@ static struct store *create_in_memory(void *context, const struct store_retentio
     struct store *const store = memory_store_create(retention);
     cr_assert_not_null(store);
     return store;
+}
+
+static void change_memory_history(void *context, struct store *store)
+{
+    (void)context;
+    memory_store_change_history(store);
 }
 
 static void dump_memory(void *context, struct store *store, struct span session_id,
@@ -196,11 +224,57 @@ Test(redis_store, load_fails_where_the_arena_is_full)
     check(contract_load_fails_where_the_arena_is_full);
 }
 
+Test(redis_store, watermark_reads_what_was_written)
+{
+    check(contract_watermark_reads_what_was_written);
+}
+
+Test(redis_store, watermark_is_written_as_a_whole_or_not_at_all)
+{
+    check(contract_watermark_is_written_as_a_whole_or_not_at_all);
+}
+
+Test(redis_store, watermark_takes_as_many_entries_as_allowed)
+{
+    check(contract_watermark_takes_as_many_entries_as_allowed);
+}
+
+Test(redis_store, watermark_fails_where_the_arena_is_full)
+{
+    check(contract_watermark_fails_where_the_arena_is_full);
+}
+
+Test(redis_store, commit_builds_on_the_watermark_it_names)
+{
+    check(contract_commit_builds_on_the_watermark_it_names);
+}
+
+Test(redis_store, disowned_comes_before_refused)
+{
+    check(contract_disowned_comes_before_refused);
+}
+
+Test(redis_store, commit_sent_behind_a_takeover_is_disowned)
+{
+    check(contract_commit_sent_behind_a_takeover_is_disowned);
+}
+
+Test(redis_store, changed_history_gives_the_connection_up)
+{
+    check(contract_changed_history_gives_the_connection_up);
+}
+
+Test(redis_store, wrong_type_of_the_watermark_stops_all_work)
+{
+    check(contract_wrong_type_of_the_watermark_stops_all_work);
+}
+
 Test(redis_store, does_as_the_memory_store_does_under_random_commits, .timeout = 240)
 {
     struct redis_server *const server = redis_server_start();
     const struct store_contract redis = contract_on(server);
-    const struct store_contract memory = {.create = create_in_memory, .dump = dump_memory};
+    const struct store_contract memory = {
+        .create = create_in_memory, .change_history = change_memory_history, .dump = dump_memory};
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         contract_compare(&redis, &memory, seed, STEPS);
     }

@@ -13,7 +13,7 @@ enum { COMMAND_TIMEOUT_MS = 60000, COMMAND_ARGUMENTS_MAX = 32 };
 
 struct command {
     const char *arguments[COMMAND_ARGUMENTS_MAX]; /* behind the program's name; NULL ends them */
-    const char *environment[4];                   /* "NAME=value"; NULL ends them */
+    const char *environment[8];                   /* "NAME=value"; NULL ends them */
     const char *input;                            /* of the standard input; NULL: empty */
 };
 

@@ -5,12 +5,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CALL_TIMEOUT_MS = 30000 };
+#include "tests/support/child_process.h"
+#include "tests/support/kafka_admin.h"
+#include "tests/support/kafka_process.h"
+#include "tests/support/sent_batch.h"
+
+enum { CALL_TIMEOUT_MS = 30000, TOPICS_MAX = 64, POLL_MS = 10 };
 
 struct kafka_broker {
-    rd_kafka_t *host;     /* carries the mock cluster */
+    const char *bootstrap;
     rd_kafka_t *producer; /* connects like anybody else */
+    /* A mock: */
+    rd_kafka_t *host; /* carries the mock cluster */
     rd_kafka_mock_cluster_t *cluster;
+    /* A real one: */
+    struct kafka_process *process;  /* NULL: it is shared */
+    const char *topics[TOPICS_MAX]; /* made on it */
+    size_t topic_count;
 };
 
 static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
@@ -38,74 +49,140 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, v
     *offset = message->offset;
 }
 
-struct kafka_broker *kafka_broker_start(void)
+static rd_kafka_t *create_producer(const char *bootstrap)
 {
-    struct kafka_broker *broker = calloc(1, sizeof *broker);
-    cr_assert_not_null(broker);
-    broker->host = create_client(RD_KAFKA_PRODUCER, rd_kafka_conf_new());
-    broker->cluster = rd_kafka_mock_cluster_new(broker->host, 1);
-    cr_assert_not_null(broker->cluster);
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    set(conf, "bootstrap.servers", kafka_broker_bootstrap(broker));
+    rd_kafka_conf_t *const conf = rd_kafka_conf_new();
+    set(conf, "bootstrap.servers", bootstrap);
     set(conf, "linger.ms", "0");
     set(conf, "message.max.bytes", "4000000");
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    broker->producer = create_client(RD_KAFKA_PRODUCER, conf);
+    return create_client(RD_KAFKA_PRODUCER, conf);
+}
+
+static struct kafka_broker *create_broker(void)
+{
+    struct kafka_broker *const broker = calloc(1, sizeof(*broker));
+    cr_assert_not_null(broker);
+    return broker;
+}
+
+struct kafka_broker *kafka_broker_start(void)
+{
+    struct kafka_broker *const broker = create_broker();
+    broker->bootstrap = kafka_shared_address();
+    if (broker->bootstrap == NULL) {
+        broker->host = create_client(RD_KAFKA_PRODUCER, rd_kafka_conf_new());
+        broker->cluster = rd_kafka_mock_cluster_new(broker->host, 1);
+        cr_assert_not_null(broker->cluster);
+        broker->bootstrap = rd_kafka_mock_cluster_bootstraps(broker->cluster);
+    }
+    broker->producer = create_producer(broker->bootstrap);
+    return broker;
+}
+
+struct kafka_broker *kafka_broker_start_private(void)
+{
+    struct kafka_broker *const broker = create_broker();
+    broker->process = kafka_process_start();
+    broker->bootstrap = kafka_process_address(broker->process);
+    broker->producer = create_producer(broker->bootstrap);
     return broker;
 }
 
 void kafka_broker_stop(struct kafka_broker *broker)
 {
+    if (broker->cluster == NULL && broker->process == NULL) {
+        kafka_admin_delete_topics(broker->producer, broker->topics, broker->topic_count);
+    }
     rd_kafka_destroy(broker->producer);
-    rd_kafka_mock_cluster_destroy(broker->cluster);
-    rd_kafka_destroy(broker->host);
+    if (broker->cluster != NULL) {
+        rd_kafka_mock_cluster_destroy(broker->cluster);
+        rd_kafka_destroy(broker->host);
+    }
+    if (broker->process != NULL) {
+        kafka_process_stop(broker->process);
+    }
     free(broker);
 }
 
 const char *kafka_broker_bootstrap(const struct kafka_broker *broker)
 {
-    return rd_kafka_mock_cluster_bootstraps(broker->cluster);
+    return broker->bootstrap;
 }
 
-/** Asks the broker, which spares a producer its wait of a second for a topic new to it. */
+/* How many partitions the broker says that a topic has, all of them with a leader; otherwise 0.
+ * Asking spares the producer its wait of a second for a topic that is new to it. */
 static int partition_count_of(rd_kafka_t *client, const char *topic)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
+    rd_kafka_topic_t *const handle = rd_kafka_topic_new(client, topic, NULL);
     cr_assert_not_null(handle);
     cr_assert_eq(rd_kafka_metadata(client, 0, handle, &metadata, CALL_TIMEOUT_MS),
                  RD_KAFKA_RESP_ERR_NO_ERROR);
-    int count = metadata->topics[0].partition_cnt;
+    const struct rd_kafka_metadata_topic *const told = &metadata->topics[0];
+    int count = told->err == RD_KAFKA_RESP_ERR_NO_ERROR ? told->partition_cnt : 0;
+    for (int i = 0; i < told->partition_cnt; i++) {
+        count = told->partitions[i].err == RD_KAFKA_RESP_ERR_NO_ERROR ? count : 0;
+    }
     rd_kafka_metadata_destroy(metadata);
     rd_kafka_topic_destroy(handle);
     return count;
 }
 
-void kafka_broker_create_topic(struct kafka_broker *broker, const char *topic, int partition_count)
+static void create_on_mock(struct kafka_broker *broker, const char *topic, int partition_count)
 {
-    rd_kafka_resp_err_t error =
+    const rd_kafka_resp_err_t error =
         rd_kafka_mock_topic_create(broker->cluster, topic, partition_count, 1);
     cr_assert_eq(error, RD_KAFKA_RESP_ERR_NO_ERROR, "%s: %s", topic, rd_kafka_err2str(error));
-    cr_assert_eq(partition_count_of(broker->producer, topic), partition_count);
 }
 
-void kafka_broker_hide_topic(struct kafka_broker *broker, const char *topic, bool hidden)
+/* The limit is what workers send at most (README.md), which is more than a broker's default. */
+static void create_on_real(struct kafka_broker *broker, const char *topic, int partition_count,
+                           const char *timestamp_type)
 {
-    rd_kafka_mock_topic_set_error(broker->cluster, topic,
-                                  hidden ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
-                                         : RD_KAFKA_RESP_ERR_NO_ERROR);
+    const struct kafka_entry entries[] = {{"max.message.bytes", "3145728"},
+                                          {"message.timestamp.type", timestamp_type}};
+    cr_assert_lt(broker->topic_count, (size_t)TOPICS_MAX);
+    kafka_admin_create_topic(broker->producer, topic, partition_count, entries, 2);
+    broker->topics[broker->topic_count++] = text_of_format("%s", topic);
+}
+
+static void create_topic(struct kafka_broker *broker, const char *topic, int partition_count,
+                         const char *timestamp_type)
+{
+    if (broker->cluster != NULL) {
+        create_on_mock(broker, topic, partition_count);
+    } else {
+        create_on_real(broker, topic, partition_count, timestamp_type);
+    }
+    const uint64_t deadline_ms = monotonic_ms() + CALL_TIMEOUT_MS;
+    while (partition_count_of(broker->producer, topic) != partition_count) {
+        cr_assert_lt(monotonic_ms(), deadline_ms, "%s has no leaders in time", topic);
+        sleep_ms(POLL_MS);
+    }
+}
+
+void kafka_broker_create_topic(struct kafka_broker *broker, const char *topic, int partition_count)
+{
+    create_topic(broker, topic, partition_count, "CreateTime");
+}
+
+void kafka_broker_create_stamped_topic(struct kafka_broker *broker, const char *topic,
+                                       int partition_count)
+{
+    create_topic(broker, topic, partition_count, "LogAppendTime");
 }
 
 void kafka_broker_create_topics(struct kafka_broker *broker, const struct settings *settings,
                                 uint32_t retry_count, int partition_count)
 {
-    kafka_broker_create_topic(broker, settings->topic_ops, partition_count);
+    kafka_broker_create_stamped_topic(broker, settings->topic_ops, partition_count);
     kafka_broker_create_topic(broker, settings->topic_results, partition_count);
     kafka_broker_create_topic(broker, settings->topic_dead_letter, partition_count);
     for (uint32_t tier = 1; tier <= retry_count; tier++) {
-        char topic[SETTINGS_TOPIC_BYTES_MAX + 1];
-        (void)snprintf(topic, sizeof topic, "%s%u", settings->topic_retry_prefix, (unsigned)tier);
-        kafka_broker_create_topic(broker, topic, partition_count);
+        kafka_broker_create_topic(
+            broker, text_of_format("%s%u", settings->topic_retry_prefix, (unsigned)tier),
+            partition_count);
     }
 }
 
@@ -269,17 +346,65 @@ int64_t kafka_broker_committed(struct kafka_broker *broker, const char *group, c
     return offset;
 }
 
+void kafka_broker_limit_topic(struct kafka_broker *broker, const char *topic, int batch_bytes_max)
+{
+    cr_assert_null(broker->cluster, "a mock has no limits: the test belongs into a file "
+                                    "test_..._real.c, which needs SCENESYNC_TEST_KAFKA");
+    const struct kafka_entry limit = {"max.message.bytes", text_of_format("%d", batch_bytes_max)};
+    kafka_admin_set_topic(broker->producer, topic, &limit, 1);
+}
+
+static struct kafka_process *own_process(const struct kafka_broker *broker)
+{
+    cr_assert_not_null(broker->process, "this is done to a test's own broker only");
+    return broker->process;
+}
+
+void kafka_broker_pause(struct kafka_broker *broker)
+{
+    kafka_process_pause(own_process(broker));
+}
+
+void kafka_broker_resume(struct kafka_broker *broker)
+{
+    kafka_process_resume(own_process(broker));
+}
+
+void kafka_broker_kill(struct kafka_broker *broker)
+{
+    kafka_process_kill(own_process(broker));
+}
+
+void kafka_broker_restart(struct kafka_broker *broker)
+{
+    kafka_process_restart(own_process(broker));
+}
+
+static rd_kafka_mock_cluster_t *own_mock(const struct kafka_broker *broker)
+{
+    cr_assert_not_null(broker->cluster, "only a mock can do this: the test belongs into a file "
+                                        "test_..._mock.c, which runs without SCENESYNC_TEST_KAFKA");
+    return broker->cluster;
+}
+
 void kafka_broker_set_up(struct kafka_broker *broker, bool up)
 {
-    rd_kafka_resp_err_t error = up ? rd_kafka_mock_broker_set_up(broker->cluster, -1)
-                                   : rd_kafka_mock_broker_set_down(broker->cluster, -1);
+    const rd_kafka_resp_err_t error = up ? rd_kafka_mock_broker_set_up(own_mock(broker), -1)
+                                         : rd_kafka_mock_broker_set_down(own_mock(broker), -1);
     cr_assert_eq(error, RD_KAFKA_RESP_ERR_NO_ERROR, "%s", rd_kafka_err2str(error));
+}
+
+void kafka_broker_hide_topic(struct kafka_broker *broker, const char *topic, bool hidden)
+{
+    rd_kafka_mock_topic_set_error(own_mock(broker), topic,
+                                  hidden ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                                         : RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
 void kafka_broker_fail_requests(struct kafka_broker *broker, int16_t api_key,
                                 rd_kafka_resp_err_t error, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        rd_kafka_mock_push_request_errors(broker->cluster, api_key, 1, error);
+        rd_kafka_mock_push_request_errors(own_mock(broker), api_key, 1, error);
     }
 }

@@ -1,37 +1,49 @@
 /**
- * A Kafka cluster of one broker inside the test's process: librdkafka's mock cluster.
+ * A test's Kafka: one of two, behind the same calls.
  *
- * It keeps groups, offsets, headers and order like a broker, listens on a loopback port that other
- * processes reach too, and fails requests on demand. What it does not have: transactions, fencing,
- * topic administration, record time look-ups; and it drops records beyond 5 MiB or 100,000 batches
- * per partition.
+ * The mock: librdkafka's mock cluster of one broker inside the test's process. It keeps groups,
+ * offsets, headers and order like a broker, listens on a loopback port that other processes reach
+ * too, and fails requests on demand. What it does not have: transactions, fencing, topic
+ * administration, record time look-ups, LogAppendTime; and it drops records beyond 5 MiB or 100,000
+ * batches per partition.
+ *
+ * The real one: Apache Kafka, either shared by all tests of a run (kafka_name.h) or a test's own
+ * (kafka_process.h). What is done to a broker itself, only one that is the test's own bears.
  *
  * Lifetime: kafka_broker_start() .. kafka_broker_stop(). Threading: one thread. Every failure of
- * the helper itself fails the running test.
+ * the helper itself, and a call that this kind of broker does not have, fails the running test.
  */
 #ifndef SCENESYNC_TESTS_SUPPORT_KAFKA_BROKER_H
 #define SCENESYNC_TESTS_SUPPORT_KAFKA_BROKER_H
 
 #include <librdkafka/rdkafka.h>
 
+#include "tests/support/kafka_name.h"
 #include "worker/source.h"
 
 struct kafka_broker;
 
-/** Returns owned. */
+/** The shared real one where there is one (kafka_shared_address()), otherwise a mock. Returns
+ * owned. */
 struct kafka_broker *kafka_broker_start(void);
+
+/** A real one of the test's own. Returns owned. */
+struct kafka_broker *kafka_broker_start_private(void);
+
+/** Topics made on a shared one are deleted. */
 void kafka_broker_stop(struct kafka_broker *broker);
 
 /** "host:port". Lives as long as the broker. */
 const char *kafka_broker_bootstrap(const struct kafka_broker *broker);
 
+/** Returns when it can be produced to. */
 void kafka_broker_create_topic(struct kafka_broker *broker, const char *topic, int partition_count);
 
-/** Lets a topic be unknown to everybody, or known again; otherwise a producer's first question
- * creates it. */
-void kafka_broker_hide_topic(struct kafka_broker *broker, const char *topic, bool hidden);
+/** As a topic of operations is to be: a real broker stamps its records (LogAppendTime). */
+void kafka_broker_create_stamped_topic(struct kafka_broker *broker, const char *topic,
+                                       int partition_count);
 
-/** Creates the ops, retry (tiers 1 to `retry_count`), results and dead-letter topics. */
+/** Creates the (stamped) ops, retry (tiers 1 to `retry_count`), results and dead-letter topics. */
 void kafka_broker_create_topics(struct kafka_broker *broker, const struct settings *settings,
                                 uint32_t retry_count, int partition_count);
 
@@ -67,11 +79,24 @@ struct span kafka_record_header(const struct kafka_record *record, const char *n
 int64_t kafka_broker_committed(struct kafka_broker *broker, const char *group, const char *topic,
                                int32_t partition);
 
-/** Cuts all connections and accepts none until it is up again. */
+/** A real one only: from now on the topic refuses larger batches of records. */
+void kafka_broker_limit_topic(struct kafka_broker *broker, const char *topic, int batch_bytes_max);
+
+/** A private one only: kafka_process.h says what these do. */
+void kafka_broker_pause(struct kafka_broker *broker);
+void kafka_broker_resume(struct kafka_broker *broker);
+void kafka_broker_kill(struct kafka_broker *broker);
+void kafka_broker_restart(struct kafka_broker *broker);
+
+/** A mock only: cuts all connections and accepts none until it is up again. */
 void kafka_broker_set_up(struct kafka_broker *broker, bool up);
 
-/** The next `count` requests of `api_key` (0: produce, 8: offset commit) are answered with `error`.
- */
+/** A mock only: lets a topic be unknown to everybody, or known again; otherwise a producer's first
+ * question creates it. */
+void kafka_broker_hide_topic(struct kafka_broker *broker, const char *topic, bool hidden);
+
+/** A mock only: the next `count` requests of `api_key` (0: produce, 8: offset commit) are answered
+ * with `error`. */
 void kafka_broker_fail_requests(struct kafka_broker *broker, int16_t api_key,
                                 rd_kafka_resp_err_t error, size_t count);
 

@@ -20,6 +20,7 @@ struct redis_store_options redis_fixture_options(const struct redis_server *serv
 {
     struct redis_store_options options = {
         .key_prefix = "scene:",
+        .group = "group",
         .connect_timeout_ms = REDIS_FIXTURE_CONNECT_MS,
         .command_timeout_ms = REDIS_FIXTURE_COMMAND_MS,
         .retention = *retention,

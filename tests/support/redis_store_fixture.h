@@ -12,7 +12,10 @@
 
 enum { REDIS_FIXTURE_CONNECT_MS = 1000, REDIS_FIXTURE_COMMAND_MS = 2000 };
 
-/** Options for the server's port, the prefix "scene:", the time-outs above and the real clock. */
+#define REDIS_FIXTURE_WATERMARK_KEY "scene:watermark:group"
+
+/** Options for the server's port, the prefix "scene:", the group "group", the time-outs above and
+ * the real clock. */
 struct redis_store_options redis_fixture_options(const struct redis_server *server,
                                                  const struct store_retention *retention);
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/support/sent_batch.h"
+
 enum { PATIENCE_MS = FIXTURE_PATIENCE_MS, POLL_MS = FIXTURE_POLL_MS };
 
 struct source_fixture fixture;
@@ -20,6 +22,11 @@ void source_fixture_start(void)
     fixture.clock = clock_system();
     cr_assert(settings_init(&fixture.settings));
     set("kafka.bootstrap.servers", kafka_broker_bootstrap(fixture.broker));
+    set("kafka.group.id", GROUP);
+    set("topics.ops", TOPIC_OPS);
+    set("topics.results", TOPIC_RESULTS);
+    set("topics.dead_letter", TOPIC_DEAD);
+    set("topics.retry_prefix", TOPIC_RETRY_PREFIX);
     set("kafka.session.timeout.ms", "6000");
     set("kafka.topic.metadata.refresh.interval.ms", "500");
     fixture.log = log_create(getenv("TEST_LOG") != NULL ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT, NULL);
@@ -94,16 +101,15 @@ int number_of(const struct record *record)
 
 uint64_t produce_retry(uint32_t tier, int32_t partition, int number, int64_t wait_ms)
 {
-    char topic[64];
     char value[16];
     char not_before[32];
     uint64_t not_before_ms = (uint64_t)((int64_t)clock_wall_ms(&fixture.clock) + wait_ms);
-    (void)snprintf(topic, sizeof topic, "scene.ops.retry-%u", (unsigned)tier);
     (void)snprintf(value, sizeof value, "%d", number);
     (void)snprintf(not_before, sizeof not_before, "%llu", (unsigned long long)not_before_ms);
     struct record_header header = {"scenesync-not-before", span_of_text(not_before)};
-    (void)kafka_broker_produce(fixture.broker, topic, partition, span_of_text("key"),
-                               span_of_text(value), &header, 1);
+    (void)kafka_broker_produce(fixture.broker,
+                               text_of_format("%s%u", TOPIC_RETRY_PREFIX, (unsigned)tier),
+                               partition, span_of_text("key"), span_of_text(value), &header, 1);
     return not_before_ms;
 }
 

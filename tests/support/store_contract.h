@@ -17,6 +17,10 @@ struct store_contract {
     struct store *(*create)(void *context, const struct store_retention *retention);
     /** Lets the scene's elements key be of a wrong type. */
     void (*break_elements)(void *context, struct store *store, struct span session_id);
+    /** Lets the watermark's key be of a wrong type, or removes it again; entries may be lost. */
+    void (*set_watermark_wrong)(void *context, struct store *store, bool wrong);
+    /** Lets another primary take over, which lacks nothing, behind the open connection. */
+    void (*change_history)(void *context, struct store *store);
     /** Appends all that a scene holds, in the format of memory_store_dump(). */
     void (*dump)(void *context, struct store *store, struct span session_id, struct buffer *out);
     void *context;
@@ -54,9 +58,19 @@ void contract_ten_thousand_elements_in_one_commit(const struct store_contract *c
 void contract_many_records_and_positions_in_one_commit(const struct store_contract *contract);
 void contract_load_fails_where_the_arena_is_full(const struct store_contract *contract);
 
+void contract_watermark_reads_what_was_written(const struct store_contract *contract);
+void contract_watermark_is_written_as_a_whole_or_not_at_all(const struct store_contract *contract);
+void contract_watermark_takes_as_many_entries_as_allowed(const struct store_contract *contract);
+void contract_watermark_fails_where_the_arena_is_full(const struct store_contract *contract);
+void contract_commit_builds_on_the_watermark_it_names(const struct store_contract *contract);
+void contract_disowned_comes_before_refused(const struct store_contract *contract);
+void contract_commit_sent_behind_a_takeover_is_disowned(const struct store_contract *contract);
+void contract_changed_history_gives_the_connection_up(const struct store_contract *contract);
+void contract_wrong_type_of_the_watermark_stops_all_work(const struct store_contract *contract);
+
 /**
- * Applies the same `steps` random loads and commits to a store of either kind, and ends the test
- * where statuses, results or contents differ; the message names the seed.
+ * Applies the same `steps` random loads, commits and watermark requests to a store of either kind,
+ * and ends the test where statuses, results or contents differ; the message names the seed.
  */
 void contract_compare(const struct store_contract *first, const struct store_contract *second,
                       uint64_t seed, size_t steps);

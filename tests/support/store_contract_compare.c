@@ -12,10 +12,11 @@ enum {
     PARTITIONS = 3,
     ITEMS_MAX = 6,
     DROPS_OLD_AFTER_MS = 50,
-    STALE_PERCENT = 10
+    STALE_PERCENT = 10,
+    MARK_BYTES_MAX = 24
 };
 
-/** The random commits of one comparison, and what a careful writer knows of the scene. */
+/** The random requests of one comparison, and what a careful writer knows of the scene. */
 struct world {
     struct fixture stores[2];
     uint64_t random;
@@ -23,7 +24,8 @@ struct world {
     uint64_t version;
     struct store_token token;
     int64_t time_ms;
-    uint32_t attempts[BATCH_NAMES]; /* recorded last; 0: none, or forgotten meanwhile */
+    uint32_t attempts[BATCH_NAMES];         /* recorded last; 0: none, or forgotten meanwhile */
+    char marks[PARTITIONS][MARK_BYTES_MAX]; /* of the watermark; empty: none */
 };
 
 static uint64_t next_random(struct world *world, uint64_t below)
@@ -78,6 +80,16 @@ static void draw_records(struct world *world, struct arena *arena, struct draft 
     }
 }
 
+/** Mostly what the watermark says. */
+static struct span draw_mark(struct world *world, struct arena *arena, size_t partition)
+{
+    if (chance(world, 5)) {
+        return text_in(arena, "wrong");
+    }
+    const char *const mark = world->marks[partition];
+    return mark[0] != '\0' ? text_in(arena, "%s", mark) : (struct span){0};
+}
+
 static void draw_commit(struct world *world, struct arena *arena, struct draft *draft)
 {
     world->serial++;
@@ -111,6 +123,9 @@ static void draw_commit(struct world *world, struct arena *arena, struct draft *
             (struct store_position){.name = text_in(arena, "t/%zu", i),
                                     .offset = (int64_t)next_random(world, world->serial + 5),
                                     .timestamp_ms = world->time_ms};
+        if (chance(world, 60)) {
+            draft->positions[i].mark = draw_mark(world, arena, i);
+        }
     }
 }
 
@@ -133,6 +148,51 @@ static enum store_status commit_both(struct world *world, const struct draft *dr
     }
     cr_assert_str_eq(dump(&world->stores[0]), dump(&world->stores[1]), "step %zu", step);
     return commits[0].status;
+}
+
+/** Reads and writes of the watermark end alike and find the same, also where another primary took
+ * over. */
+static void run_watermark_on_both(struct world *world, size_t step)
+{
+    const size_t count = 1 + next_random(world, PARTITIONS);
+    const bool is_write = chance(world, 60);
+    const bool is_taken_over = chance(world, 5);
+    struct watermark_entry entries[2][PARTITIONS];
+    struct watermark_request requests[2];
+    world->serial++;
+    for (size_t j = 0; j < count; j++) {
+        struct arena *const arena = &world->stores[0].arena;
+        entries[0][j] = (struct watermark_entry){
+            .name = text_in(arena, "t/%zu", j),
+            .expected = draw_mark(world, arena, j),
+            .value = text_in(arena, "%llu me", (unsigned long long)world->serial)};
+        entries[1][j] = entries[0][j];
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture *const fixture = &world->stores[i];
+        if (is_taken_over) {
+            fixture->contract->change_history(fixture->contract->context, fixture->store);
+        }
+        requests[i] = (struct watermark_request){
+            .entries = entries[i], .count = count, .is_write = is_write, .arena = &fixture->arena};
+        (void)run_watermark(fixture->store, &requests[i]);
+        await_ready(fixture->store);
+    }
+    cr_assert_eq(requests[0].status, requests[1].status, "step %zu: %d (%s), %d (%s)", step,
+                 (int)requests[0].status, requests[0].error.message, (int)requests[1].status,
+                 requests[1].error.message);
+    for (size_t j = 0; j < count; j++) {
+        const struct span found = entries[0][j].found;
+        cr_assert(span_equal(found, entries[1][j].found) &&
+                      span_is_absent(found) == span_is_absent(entries[1][j].found),
+                  "step %zu, entry %zu", step, j);
+        if (requests[0].status == STORE_DONE && is_write) {
+            (void)snprintf(world->marks[j], MARK_BYTES_MAX, "%llu me",
+                           (unsigned long long)world->serial);
+        }
+    }
+    cr_assert_eq(store_epoch(world->stores[0].store), store_epoch(world->stores[1].store),
+                 "step %zu", step);
 }
 
 /** Loads of everything give the same; the world learns what it may expect next. */
@@ -211,6 +271,9 @@ void contract_compare(const struct store_contract *first, const struct store_con
         done += commit_both(&world, &draft, step) == STORE_DONE;
         arena_deinit(&arena);
         load_both(&world, step);
+        if (chance(&world, 30)) {
+            run_watermark_on_both(&world, step);
+        }
     }
     cr_assert_gt(done, steps / 2, "seed %llu: too few commits took effect to compare anything",
                  (unsigned long long)seed);

@@ -92,3 +92,40 @@ enum store_status commit_record(struct fixture *fixture, uint64_t version,
     cr_assert(status == STORE_DONE || status == STORE_REFUSED, "%s", commit.error.message);
     return status;
 }
+
+struct watermark_entry mark_entry(const char *name, const char *expected, const char *value)
+{
+    struct watermark_entry entry = {.name = span_of_text(name), .value = span_of_text(value)};
+    if (expected != NULL) {
+        entry.expected = span_of_text(expected);
+    }
+    return entry;
+}
+
+enum store_status write_marks(struct fixture *fixture, struct watermark_entry *entries,
+                              size_t count)
+{
+    struct watermark_request request = {
+        .entries = entries, .count = count, .is_write = true, .arena = &fixture->arena};
+    const enum store_status status = run_watermark(fixture->store, &request);
+    cr_assert_neq(status, STORE_FAILED, "%s", request.error.message);
+    return status;
+}
+
+struct span read_mark(struct fixture *fixture, const char *name)
+{
+    struct watermark_entry entry = {.name = span_of_text(name)};
+    struct watermark_request request = {.entries = &entry, .count = 1, .arena = &fixture->arena};
+    cr_assert_eq(run_watermark(fixture->store, &request), STORE_DONE, "%s", request.error.message);
+    return entry.found;
+}
+
+void expect_mark(struct fixture *fixture, const char *name, const char *expected)
+{
+    const struct span found = read_mark(fixture, name);
+    if (expected == NULL) {
+        cr_assert(span_is_absent(found), "%s is %.*s", name, SPAN_ARGS(found));
+    } else {
+        cr_assert(span_equal_text(found, expected), "%s is not %s", name, expected);
+    }
+}

@@ -39,6 +39,17 @@ void commit_done(struct fixture *fixture, struct scene_commit *commit);
 enum store_status commit_record(struct fixture *fixture, uint64_t version,
                                 struct record_write record, const char *settled_offsets);
 
+/** An entry of the watermark, from texts; NULL: nothing stands there. */
+struct watermark_entry mark_entry(const char *name, const char *expected, const char *value);
+
+/** Writes entries; the status may be any but STORE_FAILED. */
+enum store_status write_marks(struct fixture *fixture, struct watermark_entry *entries,
+                              size_t count);
+
+/** What the watermark says of a partition; absent: nothing. */
+struct span read_mark(struct fixture *fixture, const char *name);
+void expect_mark(struct fixture *fixture, const char *name, const char *expected);
+
 struct scene_load load_scene(struct fixture *fixture);
 struct store_position load_position(struct fixture *fixture, const char *name);
 bool has_record(struct fixture *fixture, const char *field);

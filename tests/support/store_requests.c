@@ -30,6 +30,17 @@ enum store_status run_commit(struct store *store, struct scene_commit *commit)
     return commit->status;
 }
 
+enum store_status run_watermark(struct store *store, struct watermark_request *request)
+{
+    const uint64_t deadline_ms = monotonic_ms() + REQUEST_WAIT_MS;
+    store_submit_watermark(store, request);
+    while (request->status == STORE_IN_FLIGHT) {
+        cr_assert_lt(monotonic_ms(), deadline_ms, "a watermark request does not complete");
+        (void)store_poll(store, POLL_MS);
+    }
+    return request->status;
+}
+
 void await_ready(struct store *store)
 {
     const uint64_t deadline_ms = monotonic_ms() + REQUEST_WAIT_MS;

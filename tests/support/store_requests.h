@@ -1,5 +1,5 @@
 /**
- * Loads and commits of tests: made from texts, run to their end.
+ * Requests of tests: made from texts, run to their end.
  *
  * Lifetime: what is made here lives in the fixture's arena. Threading: one thread.
  */
@@ -13,6 +13,7 @@ enum { REQUEST_WAIT_MS = 20000 };
 /** Polls until the request is complete or the time is over, which ends the test. */
 enum store_status run_load(struct store *store, struct scene_load *load);
 enum store_status run_commit(struct store *store, struct scene_commit *commit);
+enum store_status run_watermark(struct store *store, struct watermark_request *request);
 
 /** Waits until the store is ready; ends the test where that takes too long. */
 void await_ready(struct store *store);

@@ -8,7 +8,13 @@
 
 #include "tests/support/child_process.h"
 
-enum { PATH_BYTES_MAX = 512, ARGUMENTS_MAX = 128, SHOWN_BYTES_MAX = 6000, POLL_MS = 20 };
+enum {
+    PATH_BYTES_MAX = 512,
+    ARGUMENTS_MAX = 128,
+    VARIABLES_MAX = 16,
+    SHOWN_BYTES_MAX = 6000,
+    POLL_MS = 20
+};
 
 struct worker_process {
     pid_t pid;
@@ -17,13 +23,37 @@ struct worker_process {
     char *log;
 };
 
+/* What the running test chose; each test has a process of its own. */
+static const char *substitute_program;
+static const char *const *substitute_environment;
+
+void worker_process_substitute(const char *program, const char *const *environment)
+{
+    substitute_program = program;
+    substitute_environment = environment;
+}
+
+static size_t append_variables(const char *const *from, const char **to, size_t count)
+{
+    for (; from != NULL && *from != NULL; from++) {
+        cr_assert_lt(count, (size_t)VARIABLES_MAX);
+        to[count++] = *from;
+    }
+    to[count] = NULL;
+    return count;
+}
+
 struct worker_process *worker_process_start(const char *log_path, const char *const *settings,
                                             const char *const *environment)
 {
     struct worker_process *worker = calloc(1, sizeof(*worker));
     cr_assert_not_null(worker);
     (void)snprintf(worker->log_path, sizeof(worker->log_path), "%s", log_path);
-    const char *arguments[ARGUMENTS_MAX] = {SCENESYNC_BINARY, "worker"};
+    const char *variables[VARIABLES_MAX + 1];
+    (void)append_variables(substitute_environment, variables,
+                           append_variables(environment, variables, 0));
+    const char *arguments[ARGUMENTS_MAX] = {
+        substitute_program != NULL ? substitute_program : SCENESYNC_BINARY, "worker"};
     size_t count = 2;
     for (; *settings != NULL; settings++) {
         cr_assert_lt(count + 2, (size_t)ARGUMENTS_MAX);
@@ -31,7 +61,7 @@ struct worker_process *worker_process_start(const char *log_path, const char *co
         arguments[count++] = *settings;
     }
     const struct child_options options = {.arguments = arguments,
-                                          .environment = environment,
+                                          .environment = variables,
                                           .output_path = log_path,
                                           .error_path = log_path};
     worker->pid = child_start(&options);

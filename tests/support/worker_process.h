@@ -18,6 +18,14 @@ struct worker_process;
  * `environment` (child_process.h) on top. Returns owned. */
 struct worker_process *worker_process_start(const char *log_path, const char *const *settings,
                                             const char *const *environment);
+
+/**
+ * Workers started from now on run `program` instead, with these variables on top of the others;
+ * borrowed until the next call. NULL and NULL: as before. For stories in which one of several
+ * workers is a special one.
+ */
+void worker_process_substitute(const char *program, const char *const *environment);
+
 void worker_process_destroy(struct worker_process *worker);
 
 /** The log so far. A view, valid until the next call about this worker. */

@@ -45,12 +45,13 @@ struct world {
 
 static const char *topic_of_tier(uint32_t tier)
 {
-    return tier == 0 ? TOPIC_OPS : text_of_format("scene.ops.retry-%u", (unsigned)tier);
+    return tier == 0 ? TOPIC_OPS : text_of_format("%s%u", TOPIC_RETRY_PREFIX, (unsigned)tier);
 }
 
 static void create_topics(struct world *world)
 {
-    for (uint32_t tier = 0; tier <= world->tier_count; tier++) {
+    kafka_broker_create_stamped_topic(world->broker, TOPIC_OPS, world->partition_count);
+    for (uint32_t tier = 1; tier <= world->tier_count; tier++) {
         kafka_broker_create_topic(world->broker, topic_of_tier(tier), world->partition_count);
     }
     kafka_broker_create_topic(world->broker, TOPIC_RESULTS, world->partition_count);
@@ -61,6 +62,10 @@ static void create_topics(struct world *world)
  * is as quick as it can be. */
 static void set_defaults(struct world *world)
 {
+    world_set(world, "topics.ops=%s", TOPIC_OPS);
+    world_set(world, "topics.results=%s", TOPIC_RESULTS);
+    world_set(world, "topics.dead_letter=%s", TOPIC_DEAD);
+    world_set(world, "topics.retry_prefix=%s", TOPIC_RETRY_PREFIX);
     world_set(world, "kafka.session.timeout.ms=6000");
     world_set(world, "kafka.heartbeat.interval.ms=200");
     world_set(world, "kafka.topic.metadata.refresh.interval.ms=1000");
@@ -69,8 +74,8 @@ static void set_defaults(struct world *world)
     world_set(world, "retry.max_retries=%u", (unsigned)world->tier_count);
 }
 
-struct world *world_create_with(int partition_count, uint32_t tier_count,
-                                const char *const *redis_arguments)
+struct world *world_create_on(struct kafka_broker *broker, int partition_count, uint32_t tier_count,
+                              const char *const *redis_arguments)
 {
     struct world *const world = calloc(1, sizeof(*world));
     cr_assert_not_null(world);
@@ -79,13 +84,19 @@ struct world *world_create_with(int partition_count, uint32_t tier_count,
     cr_assert_not_null(world->readings);
     temp_dir_create(&world->directory);
     world->redis = redis_server_start_with(redis_arguments);
-    world->broker = kafka_broker_start();
+    world->broker = broker;
     world->partition_count = partition_count;
     world->tier_count = tier_count;
     create_topics(world);
     set_defaults(world);
-    world_set_group(world, "scenesync");
+    world_set_group(world, GROUP);
     return world;
+}
+
+struct world *world_create_with(int partition_count, uint32_t tier_count,
+                                const char *const *redis_arguments)
+{
+    return world_create_on(kafka_broker_start(), partition_count, tier_count, redis_arguments);
 }
 
 struct world *world_create(int partition_count, uint32_t tier_count)

@@ -2,11 +2,11 @@
  * One integration test's world: a Kafka broker, a Redis server, worker processes in one consumer
  * group, and eyes on all of it.
  *
- * Topics are the settings' defaults, all with the same number of partitions. Everything is private
- * to the test: free ports, a directory of its own. Lifetime: world_create() .. world_destroy();
- * whatever is read lives as long. Processes die with the test, also where it crashes. Threading:
- * one thread. Every wait has a deadline; what does not come in time ends the running test and shows
- * the workers' logs.
+ * Topics are kafka_name.h's, all with the same number of partitions. Everything is private to the
+ * test: names or a broker of its own, free ports, a directory. Lifetime: world_create() ..
+ * world_destroy(); whatever is read lives as long. Processes die with the test, also where it
+ * crashes. Threading: one thread. Every wait has a deadline; what does not come in time ends the
+ * running test and shows the workers' logs.
  */
 #ifndef SCENESYNC_TESTS_SUPPORT_WORLD_H
 #define SCENESYNC_TESTS_SUPPORT_WORLD_H
@@ -19,13 +19,6 @@
 #include "tests/support/sent_batch.h"
 #include "tests/support/worker_process.h"
 
-#define TOPIC_OPS "scene.ops"
-#define TOPIC_RESULTS "scene.results"
-#define TOPIC_DEAD "scene.ops.dlq"
-#define TOPIC_RETRY_1 "scene.ops.retry-1"
-#define TOPIC_RETRY_2 "scene.ops.retry-2"
-#define TOPIC_RETRY_3 "scene.ops.retry-3"
-
 enum { WORLD_WAIT_MS = 60000 };
 
 struct world;
@@ -37,6 +30,10 @@ struct world *world_create(int partition_count, uint32_t tier_count);
 struct world *world_create_with(int partition_count, uint32_t tier_count,
                                 const char *const *redis_arguments);
 
+/** The same on a given broker, which the world takes. */
+struct world *world_create_on(struct kafka_broker *broker, int partition_count, uint32_t tier_count,
+                              const char *const *redis_arguments);
+
 /** Ends the workers by SIGTERM; one that does not exit with 0 fails the test. NULL is allowed. */
 void world_destroy(struct world *world);
 
@@ -47,7 +44,8 @@ const char *world_directory(const struct world *world);
 /** "section.key=value" for the workers started from now on; the later wins. */
 void world_set(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** Workers started from now on are in another consumer group, one without committed offsets. */
+/** Workers started from now on are in another consumer group, one without committed offsets;
+ * `group` as kafka_name() has it. */
 void world_set_group(struct world *world, const char *group);
 
 /** Starts one. Owned by the world. */

@@ -123,19 +123,103 @@ Test(memory_store_faults, forgets_its_tail_whatever_scenes_it_touched)
     cr_assert(span_equal(dump("a"), a));
     cr_assert(span_equal(dump("b"), b));
     cr_assert_eq(commit_version("a", 3), STORE_DONE);
-    memory_store_forget_tail(store, MEMORY_STORE_HISTORY_COMMITS);
+    memory_store_forget_tail(store, MEMORY_STORE_HISTORY_WRITES);
     cr_assert_eq(load_version("a"), 0);
     cr_assert_eq(load_version("b"), 0);
     cr_assert_eq(dump("a").size, 0);
 }
 
+/** Writes the watermark's only entry; `expected` NULL: there is none yet. */
+static enum store_status write_mark(const char *expected, const char *value)
+{
+    struct watermark_entry entry = {.name = span_of_text("t/0"), .value = span_of_text(value)};
+    if (expected != NULL) {
+        entry.expected = span_of_text(expected);
+    }
+    struct watermark_request request = {
+        .entries = &entry, .count = 1, .is_write = true, .arena = &arena};
+    return run_watermark(store, &request);
+}
+
+static struct span read_mark(void)
+{
+    struct watermark_entry entry = {.name = span_of_text("t/0")};
+    struct watermark_request request = {.entries = &entry, .count = 1, .arena = &arena};
+    cr_assert_eq(run_watermark(store, &request), STORE_DONE);
+    return entry.found;
+}
+
+Test(memory_store_faults, forgets_the_watermark_in_its_turn)
+{
+    cr_assert_eq(commit_version("s", 1), STORE_DONE);
+    cr_assert_eq(write_mark(NULL, "1"), STORE_DONE);
+    cr_assert_eq(commit_version("s", 2), STORE_DONE);
+    cr_assert_eq(write_mark("1", "2"), STORE_DONE);
+    cr_assert_eq(write_mark("1", "3"), STORE_DISOWNED); /* no write, so nothing to forget */
+    cr_assert(span_equal_text(read_mark(), "2"));
+    memory_store_forget_tail(store, 1);
+    cr_assert(span_equal_text(read_mark(), "1"));
+    cr_assert_eq(load_version("s"), 2);
+    memory_store_forget_tail(store, 1);
+    cr_assert_eq(load_version("s"), 1);
+    memory_store_forget_tail(store, 1);
+    cr_assert(span_is_absent(read_mark()));
+    cr_assert_eq(load_version("s"), 1);
+}
+
+Test(memory_store_faults, watermark_requests_can_be_lost)
+{
+    memory_store_inject(store, MEMORY_STORE_FAULT_LOSE_REPLY);
+    cr_assert(span_is_absent(read_mark()), "a read took the fault");
+    cr_assert_eq(write_mark(NULL, "1"), STORE_UNKNOWN);
+    cr_assert(span_equal_text(read_mark(), "1"));
+    memory_store_inject(store, MEMORY_STORE_FAULT_LOSE_REQUEST);
+    cr_assert_eq(write_mark("1", "2"), STORE_UNKNOWN);
+    cr_assert(span_equal_text(read_mark(), "1"));
+    memory_store_inject(store, MEMORY_STORE_FAULT_REFUSE);
+    cr_assert_eq(write_mark("1", "2"), STORE_DONE, "it took a commit's fault");
+    memory_store_set_down(store, true);
+    cr_assert_eq(write_mark("2", "3"), STORE_UNKNOWN);
+    memory_store_set_down(store, false);
+    cr_assert(span_equal_text(read_mark(), "2"));
+}
+
+/** What is sent behind the write that notices a take-over goes down with the connection. */
+Test(memory_store_faults, changed_history_takes_all_that_is_in_flight)
+{
+    const uint64_t epoch = store_epoch(store);
+    struct watermark_entry entry = {.name = span_of_text("t/0"), .value = span_of_text("1")};
+    struct watermark_request write = {
+        .entries = &entry, .count = 1, .is_write = true, .arena = &arena};
+    struct scene_commit before = commit_to("s", 1, &arena), behind = commit_to("s", 2, &arena);
+    memory_store_change_history(store);
+    store_submit_commit(store, &before);
+    store_submit_watermark(store, &write);
+    store_submit_commit(store, &behind);
+    cr_assert_eq(store_poll(store, 0), 0);
+    cr_assert_eq(before.status, STORE_DONE);
+    cr_assert_eq(write.status, STORE_UNKNOWN);
+    cr_assert_eq(behind.status, STORE_UNKNOWN);
+    cr_assert_eq(store_epoch(store), epoch + 1);
+    cr_assert_eq(load_version("s"), 1);
+    cr_assert_eq(write_mark(NULL, "1"), STORE_DONE);
+}
+
+Test(memory_store_faults, new_connection_knows_the_changed_history)
+{
+    memory_store_change_history(store);
+    memory_store_set_down(store, true);
+    memory_store_set_down(store, false);
+    cr_assert_eq(write_mark(NULL, "1"), STORE_DONE);
+}
+
 Test(memory_store_faults, remembers_the_latest_commits_only)
 {
-    for (uint64_t version = 1; version <= MEMORY_STORE_HISTORY_COMMITS + 5; version++) {
+    for (uint64_t version = 1; version <= MEMORY_STORE_HISTORY_WRITES + 5; version++) {
         cr_assert_eq(commit_version("s", version), STORE_DONE);
         arena_reset(&arena);
     }
-    memory_store_forget_tail(store, MEMORY_STORE_HISTORY_COMMITS);
+    memory_store_forget_tail(store, MEMORY_STORE_HISTORY_WRITES);
     cr_assert_eq(load_version("s"), 5);
     cr_assert(span_equal_text(find_element(store, "s", "a", &arena), "v5"));
 }

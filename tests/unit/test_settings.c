@@ -421,6 +421,20 @@ Test(settings, pass_over_the_variables_of_kubernetes_services)
     }
 }
 
+Test(settings, refuse_a_stall_timeout_that_a_slow_moment_exceeds)
+{
+    set("worker.stall_timeout_ms", "1");
+    assert_check_refused("--set: worker.stall_timeout_ms = 1: expected 0, which is off, or at "
+                         "least 1000");
+    set("worker.stall_timeout_ms", "999");
+    assert_check_refused("--set: worker.stall_timeout_ms = 999: expected 0, which is off, or at "
+                         "least 1000");
+    set("worker.stall_timeout_ms", "1000");
+    cr_expect(settings_check(&settings, &error));
+    set("worker.stall_timeout_ms", "0");
+    cr_expect(settings_check(&settings, &error));
+}
+
 Test(settings, check_the_delays_against_each_other)
 {
     set("retry.max_delay_ms", "50");

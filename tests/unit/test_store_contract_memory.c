@@ -18,6 +18,18 @@ static void break_elements(void *context, struct store *store, struct span sessi
     memory_store_set_wrong_type(store, session_id, true);
 }
 
+static void set_watermark_wrong(void *context, struct store *store, bool wrong)
+{
+    (void)context;
+    memory_store_set_wrong_type(store, (struct span){0}, wrong);
+}
+
+static void change_history(void *context, struct store *store)
+{
+    (void)context;
+    memory_store_change_history(store);
+}
+
 static void dump(void *context, struct store *store, struct span session_id, struct buffer *out)
 {
     (void)context;
@@ -26,8 +38,11 @@ static void dump(void *context, struct store *store, struct span session_id, str
 
 static void check(void (*contract_check)(const struct store_contract *contract))
 {
-    const struct store_contract contract = {
-        .create = create, .break_elements = break_elements, .dump = dump};
+    const struct store_contract contract = {.create = create,
+                                            .break_elements = break_elements,
+                                            .set_watermark_wrong = set_watermark_wrong,
+                                            .change_history = change_history,
+                                            .dump = dump};
     contract_check(&contract);
 }
 
@@ -164,4 +179,49 @@ Test(memory_store, many_records_and_positions_in_one_commit)
 Test(memory_store, load_fails_where_the_arena_is_full)
 {
     check(contract_load_fails_where_the_arena_is_full);
+}
+
+Test(memory_store, watermark_reads_what_was_written)
+{
+    check(contract_watermark_reads_what_was_written);
+}
+
+Test(memory_store, watermark_is_written_as_a_whole_or_not_at_all)
+{
+    check(contract_watermark_is_written_as_a_whole_or_not_at_all);
+}
+
+Test(memory_store, watermark_takes_as_many_entries_as_allowed)
+{
+    check(contract_watermark_takes_as_many_entries_as_allowed);
+}
+
+Test(memory_store, watermark_fails_where_the_arena_is_full)
+{
+    check(contract_watermark_fails_where_the_arena_is_full);
+}
+
+Test(memory_store, commit_builds_on_the_watermark_it_names)
+{
+    check(contract_commit_builds_on_the_watermark_it_names);
+}
+
+Test(memory_store, disowned_comes_before_refused)
+{
+    check(contract_disowned_comes_before_refused);
+}
+
+Test(memory_store, commit_sent_behind_a_takeover_is_disowned)
+{
+    check(contract_commit_sent_behind_a_takeover_is_disowned);
+}
+
+Test(memory_store, changed_history_gives_the_connection_up)
+{
+    check(contract_changed_history_gives_the_connection_up);
+}
+
+Test(memory_store, wrong_type_of_the_watermark_stops_all_work)
+{
+    check(contract_wrong_type_of_the_watermark_stops_all_work);
 }

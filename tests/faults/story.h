@@ -1,0 +1,56 @@
+/**
+ * A load with a known outcome: batches that move, add, remove and wait for a retry, in such a way
+ * that one lost, doubled or out of order shows in the scenes or in the results.
+ *
+ * Each session is on one partition. Every batch changes its scene exactly once, at one attempt, so
+ * a scene's version counts the batches applied to it. Out of eight batches of a session, in turn:
+ *
+ *     0-4, 7  move `a` to their number, add an element
+ *     5       update an element that the 7th adds: requeued until that is there
+ *     6       move `a`, remove the element of the 4th
+ *
+ * Lifetime: plain data, borrows the world. Threading: one thread.
+ */
+#ifndef SCENESYNC_TESTS_FAULTS_STORY_H
+#define SCENESYNC_TESTS_FAULTS_STORY_H
+
+#include "tests/support/world.h"
+
+enum { STORY_SESSIONS_MAX = 16, STORY_ROUND = 8, STORY_BATCHES_MAX = 2000 };
+
+struct story {
+    struct world *world;
+    int partition_count;
+    int session_count; /* session number k is on partition k % partition_count */
+    int sent;          /* batches so far; sessions take turns */
+};
+
+/** The world needs three retry tiers or more, with delays as story_set() makes them. */
+struct story story_begin(struct world *world, int partition_count, int session_count);
+
+/** Settings of the world's workers that the load counts on: short delays before retries. */
+void story_set(struct world *world);
+
+void story_send(struct story *story, int batch_count);
+
+/** Sends, with `pause_ms` between batches, until the worker's log has `text`. */
+void story_send_until(struct story *story, struct worker_process *worker, const char *text,
+                      int pause_ms);
+
+/** Sends, with `pause_ms` between batches, for this long. */
+void story_send_for(struct story *story, int duration_ms, int pause_ms);
+
+/** Sends what completes the rounds, and waits until the group has worked off everything. */
+void story_settle(struct story *story);
+
+/**
+ * After story_settle(): every batch succeeded and has its final result, all results of an attempt
+ * are the same bytes, versions stand for one batch each and rise in the order of the log; the
+ * scenes are what the batches make, and nothing else; nothing is dead-lettered.
+ */
+void story_expect_once(struct story *story);
+
+/** The same where the store lost writes: what was replayed may have been told otherwise before. */
+void story_expect_once_after_losses(struct story *story);
+
+#endif

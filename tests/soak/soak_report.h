@@ -1,0 +1,25 @@
+/**
+ * What a run did and found, as Markdown tables.
+ *
+ * Lifetime: nothing is kept. Threading: one thread.
+ */
+#ifndef SCENESYNC_TESTS_SOAK_REPORT_H
+#define SCENESYNC_TESTS_SOAK_REPORT_H
+
+#include <stdio.h>
+
+#include "tests/soak/soak_lanes.h"
+#include "tests/soak/soak_producer.h"
+
+struct soak_report {
+    const struct soak_setup *setup;
+    const struct soak_lanes *lanes;
+    struct soak_produced produced;
+    unsigned worker_findings;
+    int64_t faults_ms, settle_ms; /* how long they took */
+};
+
+/** All but what the ledger counted, which prints a table of its own. */
+void soak_report_print(const struct soak_report *report, FILE *out);
+
+#endif

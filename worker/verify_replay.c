@@ -1,0 +1,208 @@
+#include "worker/verify_replay.h"
+
+struct lane_cursor {
+    const struct verify_bound *bound;
+    const struct verify_record *at; /* NULL: the lane is done */
+    struct verify_head head;        /* of `at`, where has_head */
+    bool has_head;
+    bool was_passed_over; /* another lane's record went first, by a guess */
+};
+
+struct merge {
+    const struct verify_replay *replay;
+    struct verify_model *model;
+    struct lane_cursor *cursors;
+    size_t count;
+};
+
+static struct verify_apply apply_of(const struct merge *merge, const struct lane_cursor *cursor)
+{
+    return (struct verify_apply){
+        .context = merge->replay->context,
+        .bound = cursor->bound,
+        .answered_sequence = merge->replay->answered_sequence,
+        .cut = merge->replay->cut,
+    };
+}
+
+static bool read_heads(const struct merge *merge, struct error *error)
+{
+    for (size_t i = 0; i < merge->count; i++) {
+        struct lane_cursor *cursor = &merge->cursors[i];
+        if (cursor->at == NULL || cursor->has_head) {
+            continue;
+        }
+        struct verify_apply apply = apply_of(merge, cursor);
+        if (!verify_head_read(&apply, merge->model, cursor->at, &cursor->head, error)) {
+            return false;
+        }
+        cursor->has_head = true;
+    }
+    return true;
+}
+
+/* Which of two attempts whose versions are known was first. One that changed nothing has the
+ * version of the one before it. */
+static bool is_before(const struct verify_head *a, const struct verify_head *b)
+{
+    if (a->heard->scene_version != b->heard->scene_version) {
+        return a->heard->scene_version < b->heard->scene_version;
+    }
+    if (a->surely_changed != b->surely_changed) {
+        return a->surely_changed;
+    }
+    return a->heard->sequence < b->heard->sequence;
+}
+
+/* The lanes that could be next. */
+struct candidates {
+    struct lane_cursor *any;     /* changes nothing: goes at once */
+    struct lane_cursor *later;   /* waits for the attempt before it */
+    struct lane_cursor *known;   /* the first by version */
+    struct lane_cursor *unknown; /* the first by time */
+    size_t ready_count;
+};
+
+static void take_ready(struct candidates *found, struct lane_cursor *cursor)
+{
+    const struct verify_head *head = &cursor->head;
+    found->ready_count++;
+    if (head->heard != NULL) {
+        bool is_first = found->known == NULL || is_before(head, &found->known->head);
+        found->known = is_first ? cursor : found->known;
+    } else {
+        bool is_first = found->unknown == NULL || head->time_ms < found->unknown->head.time_ms;
+        found->unknown = is_first ? cursor : found->unknown;
+    }
+}
+
+static struct candidates find_candidates(const struct merge *merge)
+{
+    struct candidates found = {0};
+    for (size_t i = 0; i < merge->count; i++) {
+        struct lane_cursor *cursor = &merge->cursors[i];
+        if (cursor->at == NULL) {
+            continue;
+        }
+        switch (verify_head_turn(merge->model, &cursor->head)) {
+        case VERIFY_TURN_ANY:
+            found.any = cursor;
+            break;
+        case VERIFY_TURN_LATER:
+            found.later = cursor;
+            break;
+        case VERIFY_TURN_READY:
+            take_ready(&found, cursor);
+            break;
+        }
+    }
+    return found;
+}
+
+/* Those of unknown place that could have come before the chosen one. */
+static void pass_over(const struct merge *merge, const struct lane_cursor *chosen)
+{
+    for (size_t i = 0; i < merge->count; i++) {
+        struct lane_cursor *cursor = &merge->cursors[i];
+        if (cursor->at != NULL && cursor != chosen && cursor->head.heard == NULL &&
+            verify_head_turn(merge->model, &cursor->head) == VERIFY_TURN_READY) {
+            cursor->was_passed_over = true;
+        }
+    }
+}
+
+/* The lane whose record comes next, and whether that is a guess. NULL: all are done. */
+static struct lane_cursor *choose(const struct merge *merge, bool *is_guess)
+{
+    struct candidates found = find_candidates(merge);
+    *is_guess = false;
+    if (found.any != NULL) {
+        return found.any;
+    }
+    if (found.ready_count == 0) {
+        return found.later; /* nobody is left that it could wait for */
+    }
+    /* The known one does not follow on what is there: an unknown one stands in between. */
+    bool has_hole = found.known != NULL && found.unknown != NULL &&
+                    found.known->head.heard->scene_version > merge->model->scene->version + 1;
+    struct lane_cursor *chosen = found.known == NULL || has_hole ? found.unknown : found.known;
+    *is_guess =
+        chosen->was_passed_over || (chosen == found.unknown && found.ready_count > 1 && !has_hole);
+    pass_over(merge, chosen);
+    return chosen;
+}
+
+/* Where one lane is left, the log's order is all there is. NULL: there are more, or none. */
+static struct lane_cursor *only_lane(const struct merge *merge)
+{
+    struct lane_cursor *only = NULL;
+    for (size_t i = 0; i < merge->count; i++) {
+        if (merge->cursors[i].at != NULL) {
+            if (only != NULL) {
+                return NULL;
+            }
+            only = &merge->cursors[i];
+        }
+    }
+    return only;
+}
+
+static bool find_next(const struct merge *merge, struct lane_cursor **next, bool *is_guess,
+                      struct error *error)
+{
+    *next = only_lane(merge);
+    *is_guess = *next != NULL && (*next)->was_passed_over;
+    if (*next == NULL) {
+        if (!read_heads(merge, error)) {
+            return false;
+        }
+        *next = choose(merge, is_guess);
+    }
+    return true;
+}
+
+/* Every turn takes a record off a lane. */
+static bool merge_run(const struct merge *merge, struct error *error)
+{
+    struct lane_cursor *next = NULL;
+    bool is_guess = false;
+    if (!find_next(merge, &next, &is_guess, error)) {
+        return false;
+    }
+    while (next != NULL) {
+        struct verify_apply apply = apply_of(merge, next);
+        apply.is_guess = is_guess;
+        if (!verify_apply_record(&apply, merge->model, next->at, error)) {
+            return false;
+        }
+        next->at = next->at->next;
+        next->has_head = false;
+        next->was_passed_over = false;
+        if (!find_next(merge, &next, &is_guess, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool verify_replay_run(const struct verify_replay *replay, struct verify_model *model,
+                       struct error *error)
+{
+    struct merge merge = {
+        .replay = replay,
+        .model = model,
+        .cursors =
+            arena_alloc_array(&model->arena, replay->bound_count, sizeof(struct lane_cursor)),
+        .count = replay->bound_count,
+    };
+    if (merge.cursors == NULL) {
+        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a scene's partitions");
+    }
+    for (size_t i = 0; i < merge.count; i++) {
+        merge.cursors[i].bound = &replay->bounds[i];
+        merge.cursors[i].at = replay->bounds[i].lane->first;
+    }
+    const struct verify_apply end = {.context = replay->context};
+    return merge_run(&merge, error) &&
+           verify_apply_end(&end, model, replay->is_cut, replay->is_cut_context, error);
+}
