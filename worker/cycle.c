@@ -176,7 +176,8 @@ static void relax_run(struct cycle *cycle)
     }
 }
 
-static enum cycle_outcome outcome_of(enum watermark_outcome outcome, struct error *error)
+static enum cycle_outcome outcome_of(const struct cycle *cycle, enum watermark_outcome outcome,
+                                     struct error *error)
 {
     switch (outcome) {
     case WATERMARK_GOOD:
@@ -189,6 +190,9 @@ static enum cycle_outcome outcome_of(enum watermark_outcome outcome, struct erro
         return CYCLE_LOST;
     case WATERMARK_NO_MEMORY:
         error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the watermark");
+        return CYCLE_FATAL;
+    case WATERMARK_FAILED:
+        *error = *watermark_error(cycle->watermark);
         return CYCLE_FATAL;
     }
     return CYCLE_WORKED;
@@ -204,7 +208,7 @@ static enum cycle_outcome raise_watermark(struct cycle *cycle, const struct run 
         scene_cache_clear(cycle->cache);
         cycle->parts.stats->cycles_repeated++;
     }
-    return outcome_of(outcome, error);
+    return outcome_of(cycle, outcome, error);
 }
 
 /* Everything up to here is in the store, acknowledged, and below the watermark. */
@@ -280,7 +284,7 @@ static enum cycle_outcome begin_cycle(struct cycle *cycle, struct error *error)
         scene_cache_clear(cycle->cache);
     }
     scene_cache_trim(cycle->cache);
-    return outcome_of(watermark_tend(cycle->watermark), error);
+    return outcome_of(cycle, watermark_tend(cycle->watermark), error);
 }
 
 static void log_fatal(struct cycle *cycle, const char *event, const char *reason)

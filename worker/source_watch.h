@@ -30,8 +30,8 @@ __attribute__((warn_unused_result)) bool source_query_committed(struct record_so
                                                                 int timeout_ms, int64_t *committed);
 
 /**
- * Whether Kafka's client has fetched a partition up to `end` and has nothing left to give: records
- * that nobody gets then belong to a transaction that is still open. Asks nobody.
+ * Whether Kafka's client has fetched a partition up to `end` and has nothing left to give. Records
+ * that nobody gets belong to an open transaction then, most likely. Asks nobody.
  */
 bool source_has_fetched(struct record_source *source, const char *topic, int32_t number,
                         int64_t end);
@@ -39,8 +39,8 @@ bool source_has_fetched(struct record_source *source, const char *topic, int32_t
 /**
  * Leaves the group without the cycle's thread, which may be anywhere, for good: from now on
  * rebalances touch no state of the source, no offset is committed, and source_poll() and
- * source_service() give nothing. Returns whether Kafka has let the consumer go within six seconds.
- * The source can only be left as it is then: its owner must end the process.
+ * source_service() give nothing. Returns whether Kafka's client was through with it within six
+ * seconds. The source can only be left as it is then: its owner must end the process.
  */
 bool source_abandon(struct record_source *source);
 

@@ -93,6 +93,41 @@ static uint32_t retries_max_of(const struct verify_attempt *attempt,
     return is_last ? attempt->number - 1 : attempt->number;
 }
 
+/* The clock that a remove leaves on a tombstone, plus one; 0 where it changes nothing. */
+static uint64_t lift_of(const struct verify_model *model, const struct verify_attempt *attempt,
+                        const struct operation *operation, bool is_last)
+{
+    const struct element *element =
+        operation->kind == OPERATION_REMOVE ? scene_find(model->scene, operation->id) : NULL;
+    uint64_t timestamp_ms = operation->timestamp_ms < attempt->delivery.arrival_ms
+                                ? operation->timestamp_ms
+                                : attempt->delivery.arrival_ms;
+    bool is_unknown = element == NULL || element->presence == ELEMENT_UNKNOWN;
+    if (operation->kind != OPERATION_REMOVE || (is_unknown && !is_last)) {
+        return 0;
+    }
+    bool is_lifted = is_unknown ||
+                     (element->presence == ELEMENT_REMOVED && timestamp_ms > element->timestamp_ms);
+    return is_lifted ? timestamp_ms + 1 : 0;
+}
+
+bool verify_apply_lift(const struct verify_apply *apply, const struct verify_model *model,
+                       const struct verify_record *record, uint64_t *lift_ms, struct error *error)
+{
+    struct verify_attempt attempt;
+    arena_reset(apply->context->arena);
+    if (!verify_attempt_decode(record, apply->context, &attempt, error)) {
+        return false;
+    }
+    bool is_last = retries_max_of(&attempt, apply->context->settings) < attempt.number;
+    *lift_ms = 0;
+    for (uint32_t i = 0; i < attempt.delivery.batch.operation_count; i++) {
+        uint64_t lift = lift_of(model, &attempt, &attempt.delivery.batch.operations[i], is_last);
+        *lift_ms = lift > *lift_ms ? lift : *lift_ms;
+    }
+    return true;
+}
+
 static bool run_engine(const struct verify_apply *apply, struct verify_model *model,
                        const struct verify_attempt *attempt, struct verify_selection *selection,
                        struct sync_result *result, struct error *error)

@@ -46,6 +46,15 @@ enum verify_turn {
 /** Whether the record may be applied to the model as it is now. */
 enum verify_turn verify_head_turn(const struct verify_model *model, const struct verify_head *head);
 
+/**
+ * How far the record would move a tombstone's clock now: what an attempt can change that has applied
+ * nothing. 0: it would not. Fails with ERROR_OUT_OF_MEMORY only.
+ */
+__attribute__((warn_unused_result)) bool verify_apply_lift(const struct verify_apply *apply,
+                                                           const struct verify_model *model,
+                                                           const struct verify_record *record,
+                                                           uint64_t *lift_ms, struct error *error);
+
 /** Applies the record, if it ever was. Fails with ERROR_OUT_OF_MEMORY only. */
 __attribute__((warn_unused_result)) bool verify_apply_record(const struct verify_apply *apply,
                                                              struct verify_model *model,

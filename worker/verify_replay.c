@@ -60,7 +60,7 @@ struct candidates {
     struct lane_cursor *later;   /* waits for the attempt before it */
     struct lane_cursor *known;   /* the first by version */
     struct lane_cursor *unknown; /* the first by time */
-    size_t ready_count;
+    size_t ready_count, unknown_count;
 };
 
 static void take_ready(struct candidates *found, struct lane_cursor *cursor)
@@ -73,6 +73,7 @@ static void take_ready(struct candidates *found, struct lane_cursor *cursor)
     } else {
         bool is_first = found->unknown == NULL || head->time_ms < found->unknown->head.time_ms;
         found->unknown = is_first ? cursor : found->unknown;
+        found->unknown_count++;
     }
 }
 
@@ -99,6 +100,30 @@ static struct candidates find_candidates(const struct merge *merge)
     return found;
 }
 
+/* Of attempts with one version the first made it, and the others changed nothing. Where none of
+ * them applied anything, it is the one that moves a tombstone's clock, and the furthest. */
+static bool settle_tie(const struct merge *merge, struct candidates *found, struct error *error)
+{
+    const struct verify_head *first = &found->known->head;
+    uint64_t lift_max = 0;
+    for (size_t i = 0; i < merge->count && !first->surely_changed; i++) {
+        struct lane_cursor *cursor = &merge->cursors[i];
+        bool is_tied = cursor->at != NULL && cursor->head.heard != NULL &&
+                       cursor->head.heard->scene_version == first->heard->scene_version &&
+                       verify_head_turn(merge->model, &cursor->head) == VERIFY_TURN_READY;
+        struct verify_apply apply = apply_of(merge, cursor);
+        uint64_t lift = 0;
+        if (is_tied && !verify_apply_lift(&apply, merge->model, cursor->at, &lift, error)) {
+            return false;
+        }
+        if (lift > lift_max) {
+            lift_max = lift;
+            found->known = cursor;
+        }
+    }
+    return true;
+}
+
 /* Those of unknown place that could have come before the chosen one. */
 static void pass_over(const struct merge *merge, const struct lane_cursor *chosen)
 {
@@ -112,24 +137,30 @@ static void pass_over(const struct merge *merge, const struct lane_cursor *chose
 }
 
 /* The lane whose record comes next, and whether that is a guess. NULL: all are done. */
-static struct lane_cursor *choose(const struct merge *merge, bool *is_guess)
+static bool choose(const struct merge *merge, struct lane_cursor **next, bool *is_guess,
+                   struct error *error)
 {
     struct candidates found = find_candidates(merge);
     *is_guess = false;
-    if (found.any != NULL) {
-        return found.any;
+    if (found.any != NULL || found.ready_count == 0) {
+        /* One that waits, where nobody is left that it could wait for. */
+        *next = found.any != NULL ? found.any : found.later;
+        return true;
     }
-    if (found.ready_count == 0) {
-        return found.later; /* nobody is left that it could wait for */
+    if (found.known != NULL && !settle_tie(merge, &found, error)) {
+        return false;
     }
     /* The known one does not follow on what is there: an unknown one stands in between. */
     bool has_hole = found.known != NULL && found.unknown != NULL &&
                     found.known->head.heard->scene_version > merge->model->scene->version + 1;
     struct lane_cursor *chosen = found.known == NULL || has_hole ? found.unknown : found.known;
-    *is_guess =
-        chosen->was_passed_over || (chosen == found.unknown && found.ready_count > 1 && !has_hole);
+    if (chosen == found.unknown) {
+        *is_guess =
+            has_hole ? found.unknown_count > 1 : found.ready_count > 1 || chosen->was_passed_over;
+    }
     pass_over(merge, chosen);
-    return chosen;
+    *next = chosen;
+    return true;
 }
 
 /* Where one lane is left, the log's order is all there is. NULL: there are more, or none. */
@@ -156,7 +187,7 @@ static bool find_next(const struct merge *merge, struct lane_cursor **next, bool
         if (!read_heads(merge, error)) {
             return false;
         }
-        *next = choose(merge, is_guess);
+        return choose(merge, next, is_guess, error);
     }
     return true;
 }

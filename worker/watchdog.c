@@ -117,19 +117,17 @@ static bool query_lag(struct watchdog *watchdog, const struct progress_partition
     return is_known;
 }
 
-/** The same, of what the source could have had: no records of transactions that are still open. */
-static bool query_readable_lag(struct watchdog *watchdog,
-                               const struct progress_partition *partition, int64_t *lag)
+/** The lag behind what the source has seen. */
+static struct lag query_unseen(struct watchdog *watchdog,
+                               const struct progress_partition *partition)
 {
-    int64_t behind = 0;
-    if (!query_lag(watchdog, partition, partition->position, &behind)) {
-        return false;
+    struct lag lag = {.count = -1};
+    if (query_lag(watchdog, partition, partition->position, &lag.count) && lag.count > 0) {
+        lag.is_excused = partition->at_end &&
+                         source_has_fetched(watchdog->parts.source, partition->topic,
+                                            partition->number, partition->position + lag.count);
     }
-    bool is_all = behind > 0 && partition->at_end &&
-                  source_has_fetched(watchdog->parts.source, partition->topic, partition->number,
-                                     partition->position + behind);
-    *lag = is_all ? 0 : behind;
-    return true;
+    return lag;
 }
 
 /** Judges the partitions by their lag, as many as there is time for. */
@@ -141,8 +139,8 @@ static void look(struct watchdog *watchdog)
     size_t answer_count = 0, i = 0;
     for (; i < lags->count && watchdog->awake_ms < until_ms && !must_end(watchdog); i++) {
         struct lag_row *row = &lags->rows[(watchdog->look_row + i) % lags->count];
-        int64_t lag = -1;
-        answer_count += query_readable_lag(watchdog, &row->partition, &lag) ? 1 : 0;
+        struct lag lag = query_unseen(watchdog, &row->partition);
+        answer_count += lag.count >= 0 ? 1 : 0;
         lag_watch_judge(lags, row, lag, watchdog->awake_ms);
     }
     if (lags->count > 0) {
@@ -188,6 +186,7 @@ struct stall {
     uint64_t for_ms;
     const char *cause;
     size_t partition_count;
+    bool has_answer;      /* from Kafka, when asked for the lag */
     int64_t lag;          /* over all partitions that it is known of */
     struct buffer behind; /* "<topic>/<partition>:<lag>", "?" where it is not known */
 };
@@ -234,8 +233,8 @@ static void measure(struct watchdog *watchdog, struct stall *stall)
     uint64_t until_ms = live(watchdog) + LAST_LOOK_MS_MAX;
     for (size_t i = 0; i < stall->partition_count; i++) {
         int64_t lag = -1;
-        if (watchdog->awake_ms < until_ms && !query_lag(watchdog, &partitions[i], -1, &lag)) {
-            lag = -1;
+        if (watchdog->awake_ms < until_ms && query_lag(watchdog, &partitions[i], -1, &lag)) {
+            stall->has_answer = true;
         }
         add_behind(stall, &partitions[i], lag);
     }
@@ -270,8 +269,9 @@ static void react(struct watchdog *watchdog, uint64_t for_ms, const char *cause)
     progress_set_stalled(watchdog->parts.progress);
     buffer_init(&stall.behind, BEHIND_TEXT_BYTES_MAX);
     measure(watchdog, &stall);
-    bool has_left = source_abandon(watchdog->parts.source);
-    report(watchdog, &stall, has_left);
+    /* With Kafka away the consumer closes as well, but nobody hears of it. */
+    bool has_closed = source_abandon(watchdog->parts.source);
+    report(watchdog, &stall, has_closed && stall.has_answer);
     _exit(EXIT_CODE_STALLED);
 }
 

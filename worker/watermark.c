@@ -34,6 +34,11 @@ void watermark_destroy(struct watermark *watermark)
     }
 }
 
+const struct error *watermark_error(const struct watermark *watermark)
+{
+    return &watermark->request.error;
+}
+
 void watermark_doubt(struct watermark *watermark)
 {
     watermark->is_doubted = true;

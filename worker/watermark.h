@@ -40,7 +40,8 @@ enum watermark_outcome {
     WATERMARK_AGAIN,     /* not raised: the records at hand must go through the cycle again */
     WATERMARK_ABANDONED, /* patience ended */
     WATERMARK_STOP,      /* writes were lost, and store.on_lost_writes is `stop`; logged */
-    WATERMARK_NO_MEMORY
+    WATERMARK_NO_MEMORY,
+    WATERMARK_FAILED /* the store's answer cannot be: watermark_error() */
 };
 
 struct watermark;
@@ -55,6 +56,9 @@ void watermark_destroy(struct watermark *watermark);
  * the worker cannot go on.
  */
 enum watermark_outcome watermark_tend(struct watermark *watermark);
+
+/** Why it has failed. */
+const struct error *watermark_error(const struct watermark *watermark);
 
 /** The entries are to be looked at in the next watermark_tend(). */
 void watermark_doubt(struct watermark *watermark);

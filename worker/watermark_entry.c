@@ -74,18 +74,7 @@ static enum watermark_outcome run_request(struct watermark *watermark)
     if (request->status != STORE_FAILED) {
         return WATERMARK_GOOD;
     }
-    if (request->error.code == ERROR_OUT_OF_MEMORY) {
-        return WATERMARK_NO_MEMORY;
-    }
-    uint64_t now_ms = clock_monotonic_ms(watermark->parts.clock);
-    if (log_limit_allows(&watermark->limit, now_ms, "refused", "")) {
-        struct log_line line;
-        log_begin(&line, watermark->parts.log, LOG_ERROR,
-                  "the store refuses the watermark, no partition can be worked on");
-        log_text(&line, "error", request->error.message);
-        log_end(&line);
-    }
-    return WATERMARK_GOOD;
+    return request->error.code == ERROR_OUT_OF_MEMORY ? WATERMARK_NO_MEMORY : WATERMARK_FAILED;
 }
 
 enum watermark_outcome watermark_exchange(struct watermark *watermark,

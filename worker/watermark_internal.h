@@ -8,7 +8,6 @@
 #ifndef SCENESYNC_WORKER_WATERMARK_INTERNAL_H
 #define SCENESYNC_WORKER_WATERMARK_INTERNAL_H
 
-#include "worker/log_limit.h"
 #include "worker/source_claim.h"
 #include "worker/watermark.h"
 #include "worker/watermark_judge.h"
@@ -24,7 +23,6 @@ struct watermark {
     uint64_t look_due_ms;
     bool is_doubted;
     bool is_settled_in; /* all partitions of the first assignment were claimed */
-    struct log_limit limit;
 };
 
 /** One partition as this look found it: the assignment may change in every wait. */

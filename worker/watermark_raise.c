@@ -1,7 +1,5 @@
 #include "worker/watermark_internal.h"
 
-enum { MEND_INTERVAL_MS = 1000 /* between tries of what the store refuses for good */ };
-
 /* One partition that is to be raised. */
 struct raise {
     struct assigned_partition *partition;
@@ -86,25 +84,54 @@ static void take_raise(struct watermark *watermark, const struct raise *raise)
     }
 }
 
-/* Waits for somebody to mend what the store refuses for good. */
-static bool await_mending(struct watermark *watermark)
+/* The reply was lost: waits for the store and looks whether the raise took effect. What stands
+ * there now as it was to be written came after everything that it vouches for, so that is there
+ * too. */
+static enum watermark_outcome confirm(struct watermark *watermark, struct watermark_entry *entries,
+                                      size_t count, struct arena *arena)
 {
-    const struct clock *clock = watermark->parts.clock;
-    uint64_t since_ms = clock_monotonic_ms(clock);
-    while (clock_monotonic_ms(clock) - since_ms < MEND_INTERVAL_MS) {
-        (void)store_poll(watermark->parts.store, WATERMARK_STORE_POLL_MS);
+    struct store *store = watermark->parts.store;
+    while (!store_is_ready(store)) {
+        (void)store_poll(store, WATERMARK_STORE_POLL_MS);
         patience_note(watermark->parts.patience, PROGRESS_STORE_AWAY);
         if (!patience_goes_on(watermark->parts.patience)) {
-            return false;
+            return WATERMARK_ABANDONED;
         }
     }
-    return true;
+    bool is_read = false;
+    enum watermark_outcome outcome =
+        watermark_exchange(watermark, entries, count, false, arena, &is_read);
+    if (outcome != WATERMARK_GOOD) {
+        return outcome;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!is_read || !span_equal(entries[i].found, entries[i].value)) {
+            return WATERMARK_AGAIN;
+        }
+    }
+    return WATERMARK_GOOD;
+}
+
+static enum watermark_outcome write_raises(struct watermark *watermark,
+                                           struct watermark_entry *entries, size_t count,
+                                           uint64_t epoch, struct arena *arena)
+{
+    if (store_epoch(watermark->parts.store) != epoch) {
+        return WATERMARK_AGAIN; /* what was committed before may be lost */
+    }
+    bool is_done = false;
+    enum watermark_outcome outcome =
+        watermark_exchange(watermark, entries, count, true, arena, &is_done);
+    if (outcome != WATERMARK_GOOD || is_done) {
+        return outcome;
+    }
+    return watermark->request.status == STORE_UNKNOWN ? confirm(watermark, entries, count, arena)
+                                                      : WATERMARK_AGAIN;
 }
 
 enum watermark_outcome watermark_raise(struct watermark *watermark, const struct record *records,
                                        size_t count, uint64_t epoch, struct arena *arena)
 {
-    struct store *store = watermark->parts.store;
     struct raise *raises = arena_alloc_array(arena, count, sizeof(struct raise));
     struct watermark_entry *entries =
         arena_alloc_array(arena, count, sizeof(struct watermark_entry));
@@ -115,27 +142,14 @@ enum watermark_outcome watermark_raise(struct watermark *watermark, const struct
     if (!make_raise_entries(watermark, raises, raise_count, arena, entries)) {
         return WATERMARK_NO_MEMORY;
     }
-    bool is_done = raise_count == 0;
-    while (!is_done) {
-        if (store_epoch(store) != epoch) {
-            return WATERMARK_AGAIN; /* what was committed before may be lost */
-        }
-        enum watermark_outcome outcome =
-            watermark_exchange(watermark, entries, raise_count, true, arena, &is_done);
-        if (outcome != WATERMARK_GOOD) {
-            return outcome;
-        }
-        if (!is_done && watermark->request.status != STORE_FAILED) {
-            watermark_doubt(watermark);
-            return WATERMARK_AGAIN;
-        }
-        /* The offsets must not go on without it. */
-        if (!is_done && !await_mending(watermark)) {
-            return WATERMARK_ABANDONED;
-        }
+    enum watermark_outcome outcome =
+        raise_count == 0 ? WATERMARK_GOOD
+                         : write_raises(watermark, entries, raise_count, epoch, arena);
+    if (outcome == WATERMARK_AGAIN) {
+        watermark_doubt(watermark);
     }
-    for (size_t i = 0; i < raise_count; i++) {
+    for (size_t i = 0; outcome == WATERMARK_GOOD && i < raise_count; i++) {
         take_raise(watermark, &raises[i]);
     }
-    return WATERMARK_GOOD;
+    return outcome;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/support/child_process.h"
+#include "tests/support/ledger_reader.h"
 
 enum {
     MOVE_BASE_MS = 1000, /* `a`'s timestamps rise from here */
@@ -67,14 +68,10 @@ static const char *operations_of(int number)
 struct story story_begin(struct world *world, int partition_count, int session_count)
 {
     cr_assert_leq(session_count, (int)STORY_SESSIONS_MAX);
+    world_set(world, "retry.initial_delay_ms=300");
+    world_set(world, "retry.backoff_multiplier=5");
     return (struct story){
         .world = world, .partition_count = partition_count, .session_count = session_count};
-}
-
-void story_set(struct world *world)
-{
-    world_set(world, "retry.initial_delay_ms=300");
-    world_set(world, "retry.backoff_multiplier=3");
 }
 
 void story_send(struct story *story, int batch_count)
@@ -265,6 +262,32 @@ static void expect_scene(const struct story *story, int session)
                  name);
 }
 
+/* ---- The ledger ---- */
+
+static void expect_ledger(struct story *story, bool after_losses)
+{
+    enum { FINDINGS_SHOWN_MAX = 20 };
+    const struct ledger_config config = {
+        .retries_max = STORY_TIERS, .allow_batch_strategy = true, .lost_writes = after_losses};
+    const struct ledger_topics topics = {.bootstrap =
+                                             kafka_broker_bootstrap(world_broker(story->world)),
+                                         .ops = TOPIC_OPS,
+                                         .results = TOPIC_RESULTS,
+                                         .dead_letter = TOPIC_DEAD,
+                                         .retry_prefix = TOPIC_RETRY_PREFIX};
+    struct ledger *const ledger = ledger_create(&config);
+    struct ledger_counts counts;
+    cr_assert(ledger_read_kafka(ledger, &topics));
+    cr_assert(
+        ledger_read_redis(ledger, "127.0.0.1", redis_server_port(world_redis(story->world)), NULL));
+    const bool is_good = ledger_check(ledger, stderr, FINDINGS_SHOWN_MAX, &counts);
+    ledger_destroy(ledger);
+    if (!is_good) {
+        fail(story, "the ledger", "it found what the operations do not explain");
+    }
+    cr_assert_eq(counts.batches, (uint64_t)story->sent);
+}
+
 static void expect(struct story *story, bool after_losses)
 {
     struct accounts accounts = read_accounts(story, after_losses);
@@ -279,6 +302,7 @@ static void expect(struct story *story, bool after_losses)
     }
     free(accounts.by_batch);
     cr_assert_eq(world_records(story->world, TOPIC_DEAD).count, 0);
+    expect_ledger(story, after_losses);
 }
 
 void story_expect_once(struct story *story)

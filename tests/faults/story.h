@@ -16,7 +16,12 @@
 
 #include "tests/support/world.h"
 
-enum { STORY_SESSIONS_MAX = 16, STORY_ROUND = 8, STORY_BATCHES_MAX = 2000 };
+enum {
+    STORY_TIERS = 3, /* of the world */
+    STORY_SESSIONS_MAX = 16,
+    STORY_ROUND = 8,
+    STORY_BATCHES_MAX = 2000
+};
 
 struct story {
     struct world *world;
@@ -25,11 +30,9 @@ struct story {
     int sent;          /* batches so far; sessions take turns */
 };
 
-/** The world needs three retry tiers or more, with delays as story_set() makes them. */
+/** Begins one in a world with STORY_TIERS, before its workers: sets what the load counts on, short
+ * delays before retries. */
 struct story story_begin(struct world *world, int partition_count, int session_count);
-
-/** Settings of the world's workers that the load counts on: short delays before retries. */
-void story_set(struct world *world);
 
 void story_send(struct story *story, int batch_count);
 
@@ -46,7 +49,8 @@ void story_settle(struct story *story);
 /**
  * After story_settle(): every batch succeeded and has its final result, all results of an attempt
  * are the same bytes, versions stand for one batch each and rise in the order of the log; the
- * scenes are what the batches make, and nothing else; nothing is dead-lettered.
+ * scenes are what the batches make, and nothing else; nothing is dead-lettered. And the ledger,
+ * which knows nothing of this load, finds nothing wrong (tests/ledger).
  */
 void story_expect_once(struct story *story);
 

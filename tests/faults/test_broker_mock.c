@@ -10,7 +10,7 @@
 enum {
     PARTITIONS = 2,
     SESSIONS = 4,
-    TIERS = 3,
+
     WAVE = 32,
     ERRORS = 8,
     KAFKA_PRODUCE = 0,
@@ -30,8 +30,7 @@ TestSuite(broker_mock, .fini = end, .timeout = 120);
  * are failed, only the worker sends. */
 static void live_through(int16_t request, const rd_kafka_resp_err_t *errors, size_t error_count)
 {
-    world = world_create(PARTITIONS, TIERS);
-    story_set(world);
+    world = world_create(PARTITIONS, STORY_TIERS);
     struct story story = story_begin(world, PARTITIONS, SESSIONS);
     struct worker_process *const worker = world_start_worker(world);
     world_await_assignment(world);

@@ -7,7 +7,7 @@
 #include "tests/faults/story.h"
 #include "tests/support/child_process.h"
 
-enum { PARTITIONS = 2, SESSIONS = 4, TIERS = 3, FIRST = 400, LATER = 40, STOPPED_MS = 20000 };
+enum { PARTITIONS = 2, SESSIONS = 4, FIRST = 400, LATER = 40, STOPPED_MS = 20000 };
 
 static struct world *world;
 
@@ -21,8 +21,7 @@ TestSuite(broker_real, .fini = end, .timeout = 200);
 /* A worker in the middle of what there is to do. */
 static struct story begin_work(void)
 {
-    world = world_create_on(kafka_broker_start_private(), PARTITIONS, TIERS, NULL);
-    story_set(world);
+    world = world_create_on(kafka_broker_start_private(), PARTITIONS, STORY_TIERS, NULL);
     struct story story = story_begin(world, PARTITIONS, SESSIONS);
     story_send(&story, FIRST);
     (void)world_start_worker(world);

@@ -11,7 +11,7 @@
 enum {
     PARTITIONS = 2,
     SESSIONS = 4,
-    TIERS = 3,
+
     FIRST = 24,
     PAUSE_MS = 15,
     STEP_MS = 1200,
@@ -32,8 +32,7 @@ TestSuite(clock, .fini = end, .timeout = 120);
 Test(clock, jumps_under_load)
 {
     static const int64_t shifts_ms[] = {HOUR_MS, 0, -HOUR_MS, HOUR_MS};
-    world = world_create(PARTITIONS, TIERS);
-    story_set(world);
+    world = world_create(PARTITIONS, STORY_TIERS);
     struct story story = story_begin(world, PARTITIONS, SESSIONS);
     story_send(&story, FIRST);
     fault_worker_shift_clock(world, -HOUR_MS);

@@ -7,7 +7,7 @@
 #include "tests/faults/fault_worker.h"
 #include "tests/faults/story.h"
 
-enum { PARTITIONS = 2, SESSIONS = 4, TIERS = 3, FIRST = 24, LATER_PASSAGE = 3, PAUSE_MS = 20 };
+enum { PARTITIONS = 2, SESSIONS = 4, FIRST = 24, LATER_PASSAGE = 3, PAUSE_MS = 20 };
 
 static struct world *world;
 
@@ -28,8 +28,7 @@ static void die_at(struct story *story, const char *point, int passage)
 
 static void kill_at(const char *point)
 {
-    world = world_create(PARTITIONS, TIERS);
-    story_set(world);
+    world = world_create(PARTITIONS, STORY_TIERS);
     struct story story = story_begin(world, PARTITIONS, SESSIONS);
     story_send(&story, FIRST);
     die_at(&story, point, 1);

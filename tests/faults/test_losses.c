@@ -19,7 +19,7 @@
 enum {
     PARTITIONS = 2,
     SESSIONS = 4,
-    TIERS = 3,
+
     FIRST = 64,
     LATER = 40,
     PAUSE_MS = 10,
@@ -42,7 +42,6 @@ TestSuite(losses, .fini = end, .timeout = 150);
 /* A world whose first batches are done and acknowledged, and a worker that waits for more. */
 static struct worker_process *settle_first(struct story *story)
 {
-    story_set(world);
     *story = story_begin(world, PARTITIONS, SESSIONS);
     story_send(story, FIRST);
     struct worker_process *const worker = world_start_worker(world);
@@ -75,7 +74,7 @@ static void restart_redis(void)
 Test(losses, restart_with_nothing)
 {
     struct story story;
-    world = world_create(PARTITIONS, TIERS);
+    world = world_create(PARTITIONS, STORY_TIERS);
     struct worker_process *const worker = settle_first(&story);
     story_send_for(&story, UNDER_LOAD_MS, PAUSE_MS);
     redis_server_kill(world_redis(world));
@@ -87,7 +86,7 @@ Test(losses, restart_with_nothing)
 Test(losses, restart_from_an_older_dump)
 {
     struct story story;
-    world = world_create(PARTITIONS, TIERS);
+    world = world_create(PARTITIONS, STORY_TIERS);
     struct worker_process *const worker = settle_first(&story);
     REDIS_RUN(world_redis(world), "SAVE");
     story_send_for(&story, UNDER_LOAD_MS, PAUSE_MS);
@@ -124,7 +123,7 @@ Test(losses, restart_from_an_append_only_file_without_its_tail)
     static const char *const every_write_on_disk[] = {"--appendonly", "yes", "--appendfsync",
                                                       "always", NULL};
     struct story story;
-    world = world_create_with(PARTITIONS, TIERS, every_write_on_disk);
+    world = world_create_with(PARTITIONS, STORY_TIERS, every_write_on_disk);
     struct worker_process *const worker = settle_first(&story);
     story_send_for(&story, UNDER_LOAD_MS, PAUSE_MS);
     redis_server_kill(world_redis(world));
@@ -140,7 +139,7 @@ Test(losses, emptied_without_a_disconnect_over_and_over)
 {
     enum { TIMES = 4 };
     struct story story;
-    world = world_create(PARTITIONS, TIERS);
+    world = world_create(PARTITIONS, STORY_TIERS);
     struct worker_process *const worker = settle_first(&story);
     for (int i = 0; i < TIMES; i++) {
         story_send_for(&story, 200 + i * 150, PAUSE_MS);
@@ -155,7 +154,7 @@ Test(losses, emptied_without_a_disconnect_over_and_over)
 Test(losses, emptied_while_commits_are_decided)
 {
     struct story story;
-    world = world_create(PARTITIONS, TIERS);
+    world = world_create(PARTITIONS, STORY_TIERS);
     stop(settle_first(&story));
     struct worker_process *const worker = fault_worker_start(world, "before_commit:1:stop");
     story_send(&story, LATER);
@@ -170,7 +169,7 @@ Test(losses, emptied_while_commits_are_decided)
 Test(losses, promotion_of_a_lagging_replica)
 {
     struct story story;
-    world = world_create(PARTITIONS, TIERS);
+    world = world_create(PARTITIONS, STORY_TIERS);
     failover = failover_begin(world);
     struct worker_process *const worker = settle_first(&story);
     failover_hold_replica_up(failover);
@@ -184,7 +183,7 @@ Test(losses, promotion_of_a_lagging_replica)
 Test(losses, promotion_of_a_lagging_replica_between_two_workers)
 {
     struct story story;
-    world = world_create(PARTITIONS, TIERS);
+    world = world_create(PARTITIONS, STORY_TIERS);
     failover = failover_begin(world);
     struct worker_process *const first = settle_first(&story);
     failover_hold_replica_up(failover);
@@ -201,7 +200,7 @@ Test(losses, promotion_of_a_lagging_replica_between_two_workers)
 static void promote_at(const char *point)
 {
     struct story story;
-    world = world_create(PARTITIONS, TIERS);
+    world = world_create(PARTITIONS, STORY_TIERS);
     failover = failover_begin(world);
     stop(settle_first(&story));
     failover_hold_replica_up(failover);
@@ -244,7 +243,7 @@ Test(losses, promotion_after_the_offsets)
 /* The first attempt and what it waited for are on the replica, the second attempt is not. */
 Test(losses, effect_of_a_retry_lost_by_a_promotion)
 {
-    world = world_create(1, TIERS);
+    world = world_create(1, STORY_TIERS);
     world_set(world, "retry.initial_delay_ms=4000");
     failover = failover_begin(world);
     struct worker_process *const worker = world_start_worker(world);

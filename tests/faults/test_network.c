@@ -11,7 +11,7 @@
 enum {
     PARTITIONS = 2,
     SESSIONS = 4,
-    TIERS = 3,
+
     FIRST = 40,
     LATER = 40,
     PAUSE_MS = 10,
@@ -32,9 +32,8 @@ TestSuite(network, .fini = end, .timeout = 120);
 
 static struct story begin_work(struct worker_process **worker)
 {
-    world = world_create(PARTITIONS, TIERS);
+    world = world_create(PARTITIONS, STORY_TIERS);
     proxy = fault_proxy_start(redis_server_port(world_redis(world)));
-    story_set(world);
     world_set(world, "redis.url=redis://127.0.0.1:%d", fault_proxy_port(proxy));
     world_set(world, "redis.command_timeout_ms=%d", COMMAND_TIMEOUT_MS);
     world_set(world, "redis.connect_timeout_ms=%d", COMMAND_TIMEOUT_MS);

@@ -9,7 +9,7 @@
 enum {
     PARTITIONS = 4,
     SESSIONS = 8,
-    TIERS = 3,
+
     SLOTS = 2,
     STEPS = 6,
     STEP_MS = 2000,
@@ -34,10 +34,17 @@ static struct worker_process *start(int slot, bool is_static)
     return world_start_worker(world);
 }
 
+/* librdkafka before 2.3.0 aborts when a cooperative-sticky member leaves before it was given
+ * anything (confluentinc/librdkafka #4312): nothing is lost by that, but the exit code is not ours.
+ */
+static void await_first_assignment(struct worker_process *worker)
+{
+    worker_process_await_log(worker, "partitions assigned", WORLD_WAIT_MS);
+}
+
 static void churn(const char *assignor, bool is_static)
 {
-    world = world_create(PARTITIONS, TIERS);
-    story_set(world);
+    world = world_create(PARTITIONS, STORY_TIERS);
     world_set(world, "kafka.partition.assignment.strategy=%s", assignor);
     struct story story = story_begin(world, PARTITIONS, SESSIONS);
     struct worker_process *slots[SLOTS];
@@ -49,6 +56,9 @@ static void churn(const char *assignor, bool is_static)
         const int slot = step % SLOTS;
         const bool is_kill = step % 3 != 2;
         story_send_for(&story, STEP_MS, PAUSE_MS);
+        if (!is_kill) {
+            await_first_assignment(slots[slot]);
+        }
         worker_process_signal(slots[slot], is_kill ? SIGKILL : SIGTERM);
         const int code = worker_process_await_exit(slots[slot], WORLD_WAIT_MS);
         cr_assert_eq(code, is_kill ? 128 + SIGKILL : 0, "worker %d ended with %d", slot, code);
@@ -56,6 +66,7 @@ static void churn(const char *assignor, bool is_static)
     }
     story_send_for(&story, STEP_MS, PAUSE_MS);
     story_settle(&story);
+    world_await_assignment(world); /* so that all of them can end well */
     story_expect_once(&story);
 }
 

@@ -13,7 +13,7 @@
 enum {
     PARTITIONS = 2,
     SESSIONS = 4,
-    TIERS = 3,
+
     FIRST = 40,
     DURING = 60,
     LATER = 40,
@@ -38,8 +38,7 @@ struct trouble {
 /* A worker at work, with more to come. */
 static struct trouble begin_work(void)
 {
-    world = world_create(PARTITIONS, TIERS);
-    story_set(world);
+    world = world_create(PARTITIONS, STORY_TIERS);
     struct trouble trouble = {.story = story_begin(world, PARTITIONS, SESSIONS)};
     story_send(&trouble.story, FIRST);
     trouble.worker = world_start_worker(world);

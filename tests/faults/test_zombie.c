@@ -9,7 +9,7 @@
 #include "tests/faults/story.h"
 #include "tests/support/child_process.h"
 
-enum { PARTITIONS = 2, SESSIONS = 4, TIERS = 3, FIRST = 24, LATER = 40, PAUSE_MS = 20 };
+enum { PARTITIONS = 2, SESSIONS = 4, FIRST = 24, LATER = 40, PAUSE_MS = 20 };
 
 static struct world *world;
 
@@ -46,8 +46,7 @@ static void outlive(struct story *story, struct worker_process *zombie)
 
 static void wake_after(const char *point, int passage)
 {
-    world = world_create(PARTITIONS, TIERS);
-    story_set(world);
+    world = world_create(PARTITIONS, STORY_TIERS);
     struct story story = story_begin(world, PARTITIONS, SESSIONS);
     story_send(&story, FIRST);
     struct worker_process *const zombie = stop_at(&story, point, passage);
@@ -83,8 +82,7 @@ Test(zombie, with_offsets_to_commit)
  * positions and the watermark tell that it was done. */
 Test(zombie, whose_records_are_older_than_every_one_kept)
 {
-    world = world_create(PARTITIONS, TIERS);
-    story_set(world);
+    world = world_create(PARTITIONS, STORY_TIERS);
     world_set(world, "dedupe.max_batches=1");
     struct story story = story_begin(world, PARTITIONS, 1);
     story_send(&story, FIRST);

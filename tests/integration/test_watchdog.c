@@ -1,6 +1,6 @@
 /*
- * The watchdog on a consumer group: a worker that hangs gives its partitions up at once, one that
- * has nothing to do, or waits for what is away, does not.
+ * The watchdog in a consumer group: a worker that hangs leaves it and ends, one that has nothing to
+ * do, or waits for what is away, goes on.
  */
 #include "worker/watchdog.h"
 
@@ -11,14 +11,13 @@
 #include "tests/support/child_process.h"
 #include "tests/support/source_fixture.h"
 #include "tests/support/watched_worker.h"
+#include "worker/source_internal.h"
 #include "worker/source_watch.h"
 
 enum {
     EXIT_STALLED = 74,
     /* The limit, a quarter of it between two looks, twice; and what a busy machine takes. */
     STALL_WAIT_MS = 15000,
-    /* A third of the session time-out: nobody gets in so early but by the other's leave. */
-    TAKE_OVER_MS = 15000,
     LIMITS = 3 /* waited through where there is no stall */
 };
 
@@ -34,27 +33,31 @@ TestSuite(watchdog, .fini = end, .timeout = 120);
 static void start(watched_cycle *cycle)
 {
     watched_worker_start(&worker, cycle, false);
+    watched_worker_release(&worker);
 }
 
-/* To both partitions of the ops topic: one of them is the worker's. */
 static void produce(int count)
 {
     for (int i = 0; i < count; i++) {
         produce_number(TOPIC_OPS, 0, i);
-        produce_number(TOPIC_OPS, 1, i);
     }
+}
+
+static void expect_stall(void)
+{
+    cr_assert_eq(watched_worker_await_exit(&worker, STALL_WAIT_MS), EXIT_STALLED);
+}
+
+static void expect_no_stall(void)
+{
+    cr_assert_eq(watched_worker_await_exit(&worker, STALL_WAIT_MS), 0, "%s",
+                 watched_worker_log(&worker));
 }
 
 static void expect_in_log(const char *text)
 {
     const char *log = watched_worker_log(&worker);
     cr_expect_not_null(strstr(log, text), "no %s in:\n%s", text, log);
-}
-
-/* The other member gets everything, well before the session of the first runs out. */
-static void expect_taken_over(size_t record_count)
-{
-    cr_expect_lt(watched_worker_await_heir(&worker, record_count), TAKE_OVER_MS);
 }
 
 /* ---- Stalls ---- */
@@ -67,43 +70,39 @@ static void hang(const struct watched_parts *parts)
     }
 }
 
-Test(watchdog, hands_over_where_the_cycle_hangs)
+Test(watchdog, ends_a_worker_whose_cycle_hangs)
 {
     start(hang);
-    watched_worker_release(&worker);
     produce(3);
-    cr_assert_eq(watched_worker_await_exit(&worker, STALL_WAIT_MS), EXIT_STALLED);
+    expect_stall();
     expect_in_log("level=error event=\"worker stalled, it ends\" "
                   "cause=\"the cycle does not get further\" stalled_ms=");
-    expect_in_log(" limit_ms=1000 doing=working partitions=2 lag=3 behind=");
+    expect_in_log(" limit_ms=1000 doing=working partitions=4 lag=3 behind=");
     expect_in_log(TOPIC_OPS);
-    expect_in_log(":3 left_group=true cure=");
-    expect_taken_over(3);
+    expect_in_log("/0:3 left_group=true cure=");
 }
 
-/* The thread lives and turns, without effect. */
+/* The thread lives and turns, without effect. It meets the watchdog that leaves the group: its
+ * polls must not disturb that. */
 static void spin(const struct watched_parts *parts)
 {
+    struct record record;
     progress_note(parts->progress, PROGRESS_WORKING);
     for (;;) {
         source_service(parts->source);
-        (void)source_poll(parts->source, &(struct record){0}, 1, SIZE_MAX, 0);
-        sleep_ms(5);
+        (void)source_poll(parts->source, &record, 1, SIZE_MAX, 0);
+        sleep_ms(1);
     }
 }
 
-/* Leaving and the cycle's polls meet: the one must not disturb the other. */
-Test(watchdog, hands_over_where_the_cycle_turns_without_effect)
+Test(watchdog, ends_a_worker_whose_cycle_turns_without_effect)
 {
     start(spin);
-    watched_worker_release(&worker);
-    cr_assert_eq(watched_worker_await_exit(&worker, STALL_WAIT_MS), EXIT_STALLED);
-    expect_in_log("left_group=true");
-    produce(1);
-    expect_taken_over(1);
+    expect_stall();
+    expect_in_log(" lag=0 behind=\"\" left_group=true");
 }
 
-/* Polls that find nothing, while records pile up: a consumer that has silently stopped. */
+/* Says that it found nothing, while records pile up. */
 static void idle_without_polling(const struct watched_parts *parts)
 {
     for (;;) {
@@ -115,22 +114,43 @@ static void idle_without_polling(const struct watched_parts *parts)
     }
 }
 
-Test(watchdog, hands_over_where_an_idle_worker_has_lag)
+Test(watchdog, ends_an_idle_worker_that_has_lag)
 {
     start(idle_without_polling);
-    watched_worker_release(&worker);
     sleep_ms(LIMITS * WATCHED_LIMIT_MS);
-    cr_assert_str_eq(strstr(watched_worker_log(&worker), "stalled") == NULL ? "" : "stalled", "",
-                     "without lag it is no stall");
+    cr_assert_null(strstr(watched_worker_log(&worker), "stalled"), "without lag it is no stall");
     produce(5);
-    cr_assert_eq(watched_worker_await_exit(&worker, STALL_WAIT_MS), EXIT_STALLED);
+    expect_stall();
     expect_in_log("cause=\"idle, although partitions have records\"");
-    expect_in_log(" doing=idle partitions=2 lag=5 behind=");
+    expect_in_log(" doing=idle partitions=4 lag=5 behind=");
     expect_in_log("left_group=true");
-    expect_taken_over(5);
 }
 
-/* The log is a pipe that nobody reads: the cycle hangs in it, and so would the watchdog. */
+/* Kafka's client no longer fetches a partition, as after a pause that was left behind. */
+static void idle_without_fetching(const struct watched_parts *parts)
+{
+    struct assignment_cursor cursor = {0};
+    struct assignment *assignment = &parts->source->assignment;
+    struct assigned_partition *partition = assignment_next(assignment, &cursor);
+    for (; partition != NULL; partition = assignment_next(assignment, &cursor)) {
+        source_set_paused(parts->source, partition, true);
+    }
+    for (;;) {
+        (void)watched_poll(parts);
+    }
+}
+
+Test(watchdog, ends_an_idle_worker_whose_client_has_stopped_fetching)
+{
+    start(idle_without_fetching);
+    sleep_ms(WATCHED_LIMIT_MS / 2); /* what was fetched last came before */
+    produce(2);
+    expect_stall();
+    expect_in_log("cause=\"idle, although partitions have records\"");
+    expect_in_log("/0:2 left_group=true");
+}
+
+/* The log is a pipe that nobody reads: the cycle hangs in it, and so does the watchdog, at last. */
 static void log_until_it_hangs(const struct watched_parts *parts)
 {
     for (;;) {
@@ -141,23 +161,22 @@ static void log_until_it_hangs(const struct watched_parts *parts)
     }
 }
 
-Test(watchdog, hands_over_where_nobody_reads_the_log)
+Test(watchdog, ends_a_worker_that_hangs_in_its_log)
 {
     watched_worker_start(&worker, log_until_it_hangs, true);
     watched_worker_release(&worker);
-    produce(1);
-    expect_taken_over(1); /* while the process still hangs in its log */
     cr_assert_eq(watched_worker_await_exit(&worker, 2 * STALL_WAIT_MS), EXIT_STALLED);
 }
 
 /* ---- No stalls ---- */
 
 /* Ends with 0 once it has turned for long enough. */
-static void turn(const struct watched_parts *parts, void (*once)(const struct watched_parts *parts))
+static void turn(const struct watched_parts *parts,
+                 void (*turn_once)(const struct watched_parts *parts))
 {
     const uint64_t until_ms = monotonic_ms() + LIMITS * WATCHED_LIMIT_MS;
     while (monotonic_ms() < until_ms) {
-        once(parts);
+        turn_once(parts);
     }
     _exit(progress_is_stalled(parts->progress) ? 1 : 0);
 }
@@ -177,43 +196,37 @@ static void turn_without_store(const struct watched_parts *parts)
 Test(watchdog, lets_a_worker_wait_for_the_store)
 {
     start(turn_without_store);
-    watched_worker_release(&worker);
     produce(3);
-    cr_assert_eq(watched_worker_await_exit(&worker, STALL_WAIT_MS), 0);
+    expect_no_stall();
 }
 
-static void poll_once(const struct watched_parts *parts)
+static void poll_nothing_due(const struct watched_parts *parts)
 {
     if (watched_poll(parts) > 0) {
-        _exit(2); /* the retry came early */
+        _exit(2);
     }
 }
 
 static void turn_polling(const struct watched_parts *parts)
 {
-    turn(parts, poll_once);
+    turn(parts, poll_nothing_due);
 }
 
 /* A retry that is not due, and the record behind it, are held: that is not lag. */
 Test(watchdog, lets_a_worker_hold_a_retry)
 {
     start(turn_polling);
-    watched_worker_release(&worker);
-    for (int32_t partition = 0; partition < 2; partition++) {
-        (void)produce_retry(1, partition, 1, 60000);
-        (void)produce_retry(1, partition, 2, 60000);
-    }
-    cr_assert_eq(watched_worker_await_exit(&worker, STALL_WAIT_MS), 0);
+    (void)produce_retry(1, 0, 1, 60000);
+    (void)produce_retry(1, 0, 2, 60000);
+    expect_no_stall();
 }
 
 /* A process that was stopped finds that much time has gone by, and must not take it for a stall. */
 Test(watchdog, lets_a_worker_wake_up_after_a_stop)
 {
     start(turn_polling);
-    watched_worker_release(&worker);
     cr_assert_eq(kill(worker.pid, SIGSTOP), 0);
-    sleep_ms(LIMITS * WATCHED_LIMIT_MS + 2000);
+    sleep_ms(LIMITS * WATCHED_LIMIT_MS);
     cr_assert_eq(kill(worker.pid, SIGCONT), 0);
-    cr_assert_eq(watched_worker_await_exit(&worker, STALL_WAIT_MS), 0, "%s",
-                 watched_worker_log(&worker));
+    expect_no_stall();
 }

@@ -233,19 +233,12 @@ static const char *check_retry(const struct value *map, bool from_retry_topic,
     return read_retry(section, &batch->retry) ? NULL : "invalid_retry";
 }
 
-static bool is_same_key(const struct value *a, const struct value *b)
-{
-    return a->type == VALUE_STR ? b->type == VALUE_STR && span_equal(a->text, b->text)
-                                : span_equal(a->raw, b->raw);
-}
-
+/* Keys that are no strs are refused for that, whether they stand twice or not. */
 static bool has_key_twice(const struct value *map)
 {
-    for (const struct value *a = map->first; a != NULL; a = a->next) {
-        for (const struct value *b = a->next; b != NULL; b = b->next) {
-            if (is_same_key(a->key, b->key)) {
-                return true;
-            }
+    for (const struct value *member = map->first; member != NULL; member = member->next) {
+        if (member->key->type == VALUE_STR && value_find_span(map, member->key->text) != member) {
+            return true;
         }
     }
     return false;
@@ -262,10 +255,10 @@ static const char *check_version(const struct value *map)
 static const char *check_keys(const struct value *map)
 {
     for (const struct value *member = map->first; member != NULL; member = member->next) {
-        if (member->key->type != VALUE_STR) {
+        if (member->key->type != VALUE_STR || !span_is_utf8(member->key->text)) {
             return "wrong_type";
         }
-        if (!span_is_utf8(member->key->text) || span_equal_text(member->key->text, "__proto__")) {
+        if (span_equal_text(member->key->text, "__proto__")) {
             return "invalid_value";
         }
     }

@@ -14,11 +14,11 @@ static const struct {
  * spelling. */
 static const struct value *find_keys(const struct value *value, enum model_kind *kind)
 {
-    const struct value *const tag = value_find(value, "op");
+    const struct value *const tag = value_find_given(value, "op");
     const struct value *keys = tag != NULL ? value : NULL;
     size_t spellings = tag != NULL ? 1 : 0;
     for (unsigned i = MODEL_ADD; i <= MODEL_INTERACTION; i++) {
-        const struct value *const variant = value_find(value, kind_names[i].variant);
+        const struct value *const variant = value_find_given(value, kind_names[i].variant);
         if (value_is_text(tag, kind_names[i].tag) || variant != NULL) {
             *kind = (enum model_kind)i;
         }

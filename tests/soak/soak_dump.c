@@ -86,41 +86,42 @@ static rd_kafka_t *create_reader(const char *bootstrap)
     return reader;
 }
 
-static size_t dump_partition(rd_kafka_t *reader, const char *topic, int partition, FILE *file)
+static void assign_all(rd_kafka_t *reader, const char *topic)
 {
-    struct buffer line;
-    size_t count = 0;
-    buffer_init(&line, LINE_BYTES_MAX);
-    rd_kafka_topic_partition_list_t *const list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = RD_KAFKA_OFFSET_BEGINNING;
-    (void)rd_kafka_assign(reader, list);
-    rd_kafka_topic_partition_list_destroy(list);
-    for (;;) {
-        rd_kafka_message_t *const message = rd_kafka_consumer_poll(reader, POLL_TIMEOUT_MS);
-        if (message == NULL || message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            if (message != NULL) {
-                rd_kafka_message_destroy(message);
-            }
-            break;
-        }
-        write_record(file, &line, message);
-        count++;
-        rd_kafka_message_destroy(message);
+    rd_kafka_topic_partition_list_t *const list =
+        rd_kafka_topic_partition_list_new(SOAK_PARTITIONS);
+    for (int partition = 0; partition < SOAK_PARTITIONS; partition++) {
+        rd_kafka_topic_partition_list_add(list, topic, partition)->offset =
+            RD_KAFKA_OFFSET_BEGINNING;
     }
-    buffer_deinit(&line);
-    return count;
+    cr_assert_eq(rd_kafka_assign(reader, list), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_topic_partition_list_destroy(list);
 }
 
 static size_t dump_topic(rd_kafka_t *reader, const char *directory, const char *topic)
 {
     char path[PATH_BYTES];
+    struct buffer line;
     size_t count = 0;
+    int ends = 0;
     (void)snprintf(path, sizeof(path), "%s/%s.jsonl", directory, topic);
     FILE *const file = fopen(path, "we");
     cr_assert_not_null(file, "%s cannot be written", path);
-    for (int partition = 0; partition < SOAK_PARTITIONS; partition++) {
-        count += dump_partition(reader, topic, partition, file);
+    buffer_init(&line, LINE_BYTES_MAX);
+    assign_all(reader, topic);
+    while (ends < SOAK_PARTITIONS) {
+        rd_kafka_message_t *const message = rd_kafka_consumer_poll(reader, POLL_TIMEOUT_MS);
+        if (message == NULL) {
+            break;
+        }
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            write_record(file, &line, message);
+            count++;
+        }
+        ends += message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ? 1 : 0;
+        rd_kafka_message_destroy(message);
     }
+    buffer_deinit(&line);
     (void)fclose(file);
     return count;
 }

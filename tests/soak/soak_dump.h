@@ -8,8 +8,9 @@
 
 #include <stddef.h>
 
-/** Writes `directory`/<topic>.jsonl, by partition and offset: place, time, key, headers, value.
- * Returns how many records there are; a broker that does not answer leaves the files short. */
+/** Writes `directory`/<topic>.jsonl, in order within each partition: place, time, key, headers,
+ * value. Returns how many records there are; a broker that does not answer leaves the files short.
+ */
 size_t soak_dump_topics(const char *bootstrap, const char *directory);
 
 #endif

@@ -15,13 +15,7 @@ struct soak_random {
     uint64_t state;
 };
 
-/** Generators of one seed but another stream are independent of each other. */
-static inline struct soak_random soak_random_make(uint64_t seed, uint64_t stream)
-{
-    return (struct soak_random){.state = seed * 0x9e3779b97f4a7c15u + stream * 0xd1b54a32d192ed03u};
-}
-
-/** Weyl sequence with a finalizer of two multiplications: no seed is a bad one. */
+/** Weyl sequence with a finalizer of two multiplications: no state is a bad one. */
 static inline uint64_t soak_random_next(struct soak_random *random)
 {
     random->state += 0x9e3779b97f4a7c15u;
@@ -29,6 +23,15 @@ static inline uint64_t soak_random_next(struct soak_random *random)
     bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9u;
     bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebu;
     return bits ^ (bits >> 31);
+}
+
+/** Generators of one seed and different streams, and of neighbouring seeds, share nothing: without
+ * the scattering they would be one sequence, a step apart. */
+static inline struct soak_random soak_random_make(uint64_t seed, uint64_t stream)
+{
+    struct soak_random of_seed = {.state = seed};
+    struct soak_random of_stream = {.state = soak_random_next(&of_seed) + stream};
+    return (struct soak_random){.state = soak_random_next(&of_stream)};
 }
 
 /** 0 to `bound` - 1; the bias of the remainder does not matter here. */

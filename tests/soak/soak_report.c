@@ -42,6 +42,7 @@ void soak_report_print(const struct soak_report *report, FILE *out)
                   soak_setup_text(report->setup));
     print_faults(report, out);
     print_produced(report, out);
-    (void)fprintf(out, "\n| found | count |\n|---|---|\n");
-    print_row(out, "workers that ended by themselves, or wrongly", report->worker_findings);
+    (void)fprintf(out, "\n| workers that ended by themselves, or wrongly | %u |\n|---|---|\n\n",
+                  report->worker_findings);
+    ledger_print(report->counts, out);
 }

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "tests/ledger/ledger.h"
 #include "tests/soak/soak_lanes.h"
 #include "tests/soak/soak_producer.h"
 
@@ -17,9 +18,9 @@ struct soak_report {
     struct soak_produced produced;
     unsigned worker_findings;
     int64_t faults_ms, settle_ms; /* how long they took */
+    const struct ledger_counts *counts;
 };
 
-/** All but what the ledger counted, which prints a table of its own. */
 void soak_report_print(const struct soak_report *report, FILE *out);
 
 #endif

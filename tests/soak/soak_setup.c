@@ -57,6 +57,7 @@ struct soak_setup soak_setup_read(void)
         .duration_ms = (int64_t)read_number("SOAK_SECONDS", SECONDS_DEFAULT, SECONDS_MAX) * 1000,
         .batches_per_s = (uint32_t)read_number("SOAK_RATE", RATE_DEFAULT, RATE_MAX),
         .lossy = read_number("SOAK_LOSSY", 1, 1) != 0,
+        .tamper = read_number("SOAK_TAMPER", 0, 1) != 0,
     };
     cr_assert_gt(setup.batches_per_s, 0, "SOAK_RATE is 0; it must be batches per second");
     const char *const level = getenv("SOAK_LOG_LEVEL");

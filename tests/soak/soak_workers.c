@@ -199,11 +199,18 @@ void soak_workers_wake(struct soak_workers *workers)
     soak_workers_signal(workers, REPLACED, SIGCONT);
 }
 
-/* Ends that were asked for, or that a fault point brought about. */
-static bool is_expected(const struct slot *slot, int exit_code, bool is_replaced)
+/* Of two workers with one name the group keeps the one that joined last, which may be either. */
+static bool may_be_fenced(const struct soak_workers *workers, int number)
 {
-    if (is_replaced && exit_code == EXIT_INTERNAL) {
-        return true; /* fenced */
+    return number == REPLACED || workers->slots[REPLACED].pid != 0;
+}
+
+/* Ends that were asked for, or that a fault point brought about. */
+static bool is_expected(const struct soak_workers *workers, int number, int exit_code)
+{
+    const struct slot *const slot = &workers->slots[number];
+    if (exit_code == EXIT_INTERNAL) {
+        return may_be_fenced(workers, number);
     }
     if (exit_code == EXIT_SIGKILL) {
         return slot->is_ending || slot->has_fault;
@@ -215,11 +222,9 @@ static bool is_expected(const struct slot *slot, int exit_code, bool is_replaced
 static void note_end(struct soak_workers *workers, int number, int exit_code)
 {
     struct slot *const slot = &workers->slots[number];
-    const bool is_replaced = number == REPLACED;
-    const bool is_to_start = !is_replaced && (slot->is_to_start || !slot->is_ending);
     slot->pid = 0;
-    slot->is_to_start = is_to_start;
-    if (is_expected(slot, exit_code, is_replaced)) {
+    slot->is_to_start = number != REPLACED && (slot->is_to_start || !slot->is_ending);
+    if (is_expected(workers, number, exit_code)) {
         soak_log_line(workers->log, "worker %d: ended, exit code %d", number, exit_code);
         return;
     }

@@ -9,6 +9,7 @@
 #include "tests/soak/soak_lanes.h"
 #include "tests/soak/soak_producer.h"
 #include "tests/soak/soak_report.h"
+#include "tests/soak/soak_verdict.h"
 #include "tests/support/child_process.h"
 
 enum {
@@ -203,8 +204,31 @@ static bool end_work(struct soak *soak)
     return settle(soak);
 }
 
-static void print_report(const struct soak *soak)
+static bool has_lost_writes(const struct soak *soak)
 {
+    unsigned count = 0;
+    for (int fault = 0; fault < SOAK_FAULT_COUNT; fault++) {
+        if (soak_fault_loses_writes((enum soak_fault)fault)) {
+            count += soak_lanes_count(soak->lanes, (enum soak_fault)fault);
+        }
+    }
+    return count > 0;
+}
+
+/* What the ledger says, and the tables. */
+static bool judge(struct soak *soak)
+{
+    struct ledger_counts counts = {0};
+    const struct soak_verdict verdict = {
+        .setup = &soak->setup,
+        .bootstrap = soak_broker_bootstrap(soak->subjects.broker),
+        .primary = soak_store_primary(soak->subjects.store),
+        .lost_writes = has_lost_writes(soak),
+    };
+    if (soak->setup.tamper) {
+        soak_verdict_tamper(&verdict);
+    }
+    const bool is_good = soak_verdict_take(&verdict, stdout, &counts);
     const struct soak_report report = {
         .setup = &soak->setup,
         .lanes = soak->lanes,
@@ -212,9 +236,27 @@ static void print_report(const struct soak *soak)
         .worker_findings = soak_workers_findings(soak->subjects.workers),
         .faults_ms = soak->faults_ms,
         .settle_ms = soak->settle_ms,
+        .counts = &counts,
     };
     soak_report_print(&report, stdout);
     (void)fflush(stdout);
+    return is_good;
+}
+
+/* Every batch that Kafka acknowledged stands in it; a broker that died may have one twice. */
+static bool has_all_batches(struct soak *soak)
+{
+    const struct soak_look look = soak_lag_read(soak->lag);
+    const uint64_t acknowledged = soak_producer_counts(soak->producer).acknowledged;
+    uint64_t records = 0;
+    for (int partition = 0; partition < SOAK_PARTITIONS; partition++) {
+        records += (uint64_t)look.end[0][partition];
+    }
+    if (records < acknowledged) {
+        soak_log_line(&soak->log, "FOUND: Kafka acknowledged %llu batches and has %llu",
+                      (unsigned long long)acknowledged, (unsigned long long)records);
+    }
+    return records >= acknowledged;
 }
 
 /* What a person needs to find the cause. */
@@ -235,7 +277,8 @@ Test(soak, nothing_lost_nothing_twice)
     is_good = end_work(&soak) && is_good;
     soak_workers_stop(soak.subjects.workers);
     is_good = is_good && soak_workers_findings(soak.subjects.workers) == 0;
-    print_report(&soak);
+    is_good = has_all_batches(&soak) && is_good;
+    is_good = judge(&soak) && is_good;
     if (!is_good) {
         keep_evidence(&soak);
     }

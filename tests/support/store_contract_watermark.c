@@ -4,7 +4,7 @@
 
 static const char session[] = CONTRACT_SESSION;
 
-/* ---- The watermark alone ---- */
+/* The watermark alone. */
 
 void contract_watermark_reads_what_was_written(const struct store_contract *contract)
 {
@@ -91,7 +91,7 @@ void contract_watermark_fails_where_the_arena_is_full(const struct store_contrac
     close_fixture(&fixture);
 }
 
-/* ---- Commits that name it ---- */
+/* Commits that name it. */
 
 /** A commit to version 2 that writes a bit of everything, with a position per mark. */
 static struct scene_commit marked_commit(struct fixture *fixture, const char *const *marks,
@@ -190,7 +190,7 @@ void contract_commit_sent_behind_a_takeover_is_disowned(const struct store_contr
     close_fixture(&fixture);
 }
 
-/* ---- Faults ---- */
+/* Faults. */
 
 void contract_changed_history_gives_the_connection_up(const struct store_contract *contract)
 {

@@ -2,7 +2,6 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +16,7 @@
 #include "worker/watchdog.h"
 
 enum {
-    PARTITIONS = 2, /* of each topic */
-    SHARE = 2,      /* one of each topic */
+    PARTITIONS = 2, /* of each of the two topics */
     ADDRESS_BYTES_MAX = 128,
     EXIT_BROKEN = 99, /* the process could not be set up: no test expects this */
     POLLS_MAX = 600,
@@ -80,8 +78,10 @@ static void settle_in(const struct watched_parts *parts)
         (void)watched_poll(parts);
         source_tell_partitions(parts->source, parts->progress);
         const struct progress *progress = parts->progress;
-        is_known = progress->partition_count == SHARE && progress->partitions[0].at_end &&
-                   progress->partitions[1].at_end;
+        is_known = progress->partition_count == 2 * PARTITIONS;
+        for (size_t k = 0; is_known && k < 2 * PARTITIONS; k++) {
+            is_known = progress->partitions[k].at_end;
+        }
     }
     need(is_known, "no partitions in time");
 }
@@ -154,48 +154,13 @@ void watched_worker_start(struct watched_worker *worker, watched_cycle *cycle, b
     kafka_broker_create_topics(fixture.broker, &fixture.settings, 1, PARTITIONS);
 }
 
-static bool is_ready(const struct watched_worker *worker)
-{
-    struct pollfd ready = {.fd = worker->ready_pipe, .events = POLLIN};
-    char byte = 0;
-    if (poll(&ready, 1, 0) != 1) {
-        return false;
-    }
-    cr_assert_eq(read(worker->ready_pipe, &byte, 1), 1, "the process ended: %s",
-                 watched_worker_log(worker));
-    return true;
-}
-
 void watched_worker_release(struct watched_worker *worker)
 {
     const char *address = kafka_broker_bootstrap(fixture.broker);
+    char ready = 0;
     cr_assert_gt(write(worker->address_pipe, address, strlen(address)), 0);
-    worker->heir = create_source();
-    const uint64_t deadline_ms = now_ms() + FIXTURE_PATIENCE_MS;
-    struct record record;
-    while (!is_ready(worker) || source_assigned_count(worker->heir) != SHARE) {
-        cr_assert_lt(now_ms(), deadline_ms, "no partitions in time: %s",
-                     watched_worker_log(worker));
-        cr_assert_eq(source_poll(worker->heir, &record, 1, SIZE_MAX, POLL_MS), 0);
-    }
-}
-
-uint64_t watched_worker_await_heir(struct watched_worker *worker, size_t record_count)
-{
-    const uint64_t since_ms = now_ms();
-    size_t counts[PARTITIONS] = {0};
-    while (source_assigned_count(worker->heir) != PARTITIONS * SHARE || counts[0] < record_count ||
-           counts[1] < record_count) {
-        cr_assert_lt(now_ms() - since_ms, FIXTURE_PATIENCE_MS, "%zu and %zu records in time",
-                     counts[0], counts[1]);
-        struct record record;
-        if (source_poll(worker->heir, &record, 1, SIZE_MAX, POLL_MS) == 1) {
-            counts[record.partition]++;
-            source_release(worker->heir, &record, 1);
-        }
-    }
-    destroy_source(worker->heir);
-    return now_ms() - since_ms;
+    cr_assert_eq(read(worker->ready_pipe, &ready, 1), 1, "the process ended: %s",
+                 watched_worker_log(worker));
 }
 
 int watched_worker_await_exit(struct watched_worker *worker, int timeout_ms)

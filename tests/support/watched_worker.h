@@ -30,20 +30,14 @@ struct watched_worker {
     struct temp_dir directory;
     char log_path[WATCHED_PATH_BYTES_MAX];
     int address_pipe, ready_pipe;
-    struct record_source *heir; /* the test's own member of the group */
 };
 
 /** Forks the process, then starts the fixture's broker with an ops topic and a retry tier of two
  * partitions each. `worker` must be zeroed. With `log_is_pipe` the log is one that nobody reads. */
 void watched_worker_start(struct watched_worker *worker, watched_cycle *cycle, bool log_is_pipe);
 
-/** Lets it run beside a second member, until each holds one partition of either topic, has read it
- * to its end, and `cycle` begins. */
+/** Lets it run, until it has read all partitions to their ends and `cycle` begins. */
 void watched_worker_release(struct watched_worker *worker);
-
-/** Polls until the second member holds all and has got `record_count` records or more of each
- * partition of the ops topic. Returns how long that took. */
-uint64_t watched_worker_await_heir(struct watched_worker *worker, size_t record_count);
 
 int watched_worker_await_exit(struct watched_worker *worker, int timeout_ms);
 void watched_worker_kill(struct watched_worker *worker);
