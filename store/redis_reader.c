@@ -1,5 +1,6 @@
 #include "store/redis_reader.h"
 
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 #include <sys/time.h>
@@ -97,8 +98,14 @@ static enum redis_read no_memory(struct error *error)
 static enum redis_read lost(struct redis_reader *reader, struct error *error)
 {
     bool is_memory = reader->connection->err == REDIS_ERR_OOM;
-    error_set(error, ERROR_STORE_ERROR, "reading from Redis failed: %s",
-              reader->connection->errstr);
+    if (reader->connection->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        error_set(error, ERROR_STORE_ERROR,
+                  "Redis gave no answer within %d ms (redis.command_timeout_ms)",
+                  reader->options.command_timeout_ms);
+    } else {
+        error_set(error, ERROR_STORE_ERROR, "reading from Redis failed: %s",
+                  reader->connection->errstr);
+    }
     disconnect(reader);
     return is_memory ? no_memory(error) : REDIS_READ_UNAVAILABLE;
 }
@@ -181,7 +188,7 @@ static enum redis_read open_connection(struct redis_reader *reader, struct error
         return REDIS_READ_UNAVAILABLE;
     }
     buffer_clear(&reader->commands);
-    struct exchange exchange;
+    struct exchange exchange = {0};
     enum redis_read outcome = exchange_run(reader, add_greeting(reader), &exchange, error);
     exchange_free(&exchange);
     if (outcome != REDIS_READ_DONE) {
@@ -373,7 +380,7 @@ static enum redis_read read_scene(struct redis_reader *reader, void *context, st
                       keys[i]);
     }
     add_word(commands, "EXEC");
-    struct exchange exchange;
+    struct exchange exchange = {0};
     enum redis_read outcome = exchange_run(reader, 4, &exchange, error);
     if (outcome == REDIS_READ_DONE) {
         outcome = take_scene(step, exchange.replies[3], error);
@@ -465,7 +472,7 @@ static enum redis_read scan_once(struct redis_reader *reader, void *context, str
     add_pattern(commands, reader->options.key_prefix);
     redis_command_add_text(commands, "COUNT");
     redis_command_add_text(commands, "1000");
-    struct exchange exchange;
+    struct exchange exchange = {0};
     enum redis_read outcome = exchange_run(reader, 1, &exchange, error);
     if (outcome == REDIS_READ_DONE) {
         outcome = take_keys(reader, step, exchange.replies[0], error);

@@ -2,8 +2,8 @@
  * Reading scenes without ever writing: for tools that run beside workers, on the primary or on a
  * replica, as a user who may read only.
  *
- * Unlike the Redis store (redis_store.h) it tries nothing out: SELECT, SCAN, MULTI, HGETALL and EXEC
- * are all that it sends, and AUTH where there is a user or a password. A scene is read in one
+ * Unlike the Redis store (redis_store.h) it tries nothing out: SELECT, SCAN, MULTI, HGETALL and
+ * EXEC are all that it sends, and AUTH where there is a user or a password. A scene is read in one
  * transaction, so that elements, version and positions are of one state. A connection that breaks
  * and a Redis that cannot answer for a while are tried again until the call's time is over.
  *

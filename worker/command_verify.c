@@ -145,14 +145,14 @@ static int check_interrupt(struct verify_run *run)
 static int check_logged_scenes(struct verify_run *run)
 {
     size_t count = verify_log_scene_count(&run->log);
-    struct verify_scene **scenes = calloc(count + 1, sizeof(*scenes));
+    struct verify_scene **scenes = calloc(count + 1, sizeof(struct verify_scene *));
     if (scenes == NULL) {
         return fail_memory();
     }
     for (size_t i = 0; i < count; i++) {
         scenes[i] = run->log.scenes[i];
     }
-    qsort(scenes, count, sizeof(*scenes), compare_sessions);
+    qsort(scenes, count, sizeof(struct verify_scene *), compare_sessions);
     int result = EXIT_CODE_OK;
     for (size_t i = 0; i < count && result == EXIT_CODE_OK; i++) {
         verify_report_progress(&run->report, "scenes", i, count);

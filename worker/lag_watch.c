@@ -51,13 +51,10 @@ bool lag_watch_begin(struct lag_watch *watch, const struct progress_partition *p
     return true;
 }
 
-void lag_watch_judge(struct lag_watch *watch, struct lag_row *row, struct lag lag, uint64_t now_ms)
+void lag_watch_judge(struct lag_watch *watch, struct lag_row *row, int64_t lag, uint64_t now_ms)
 {
-    bool lags = lag.count > 0 && !row->partition.resting;
-    /* The client's view may be older than the broker's by a moment: an excuse that goes, or comes,
-     * is not the lag that was counted so far. */
-    bool is_same = row->is_counting && row->lag.is_excused == lag.is_excused;
-    if (lags && is_same && watch->was_idle) {
+    bool lags = lag > 0 && !row->partition.resting;
+    if (lags && row->is_counting && watch->was_idle) {
         row->stuck_ms += now_ms - row->judged_ms;
     } else {
         row->stuck_ms = 0;
@@ -71,10 +68,8 @@ uint64_t lag_watch_stuck_ms(const struct lag_watch *watch)
 {
     uint64_t longest_ms = 0;
     for (size_t i = 0; i < watch->count; i++) {
-        const struct lag_row *row = &watch->rows[i];
-        uint64_t excused_ms = row->lag.is_excused ? LAG_WATCH_EXCUSE_MS : 0;
-        if (row->stuck_ms > longest_ms + excused_ms) {
-            longest_ms = row->stuck_ms - excused_ms;
+        if (watch->rows[i].stuck_ms > longest_ms) {
+            longest_ms = watch->rows[i].stuck_ms;
         }
     }
     return longest_ms;

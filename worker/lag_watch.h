@@ -5,8 +5,7 @@
  * The watchdog looks every now and then. Between two looks time counts against a partition if it
  * lagged at both, was not moved in between, rested at neither, and the cycle was idle meanwhile: a
  * busy worker may have thousands of other partitions' records to get through first. Anything else,
- * also Kafka not answering, starts the count anew. Lag that has an excuse, for an open transaction
- * looks like this too, counts from LAG_WATCH_EXCUSE_MS on.
+ * also Kafka not answering, starts the count anew.
  *
  * Lifetime: a zeroed struct .. lag_watch_deinit(). Threading: one thread. Cost: a look is O(n) in
  * the partitions, as long as few of them come and go. Plain bookkeeping, without Kafka.
@@ -16,18 +15,9 @@
 
 #include "worker/progress.h"
 
-/* A broker's transaction.max.timeout.ms by default: no open transaction lasts longer. */
-enum { LAG_WATCH_EXCUSE_MS = 900000 };
-
-/* What Kafka says of a partition. */
-struct lag {
-    int64_t count;   /* records behind the position; -1: no answer */
-    bool is_excused; /* they may belong to a transaction that is still open */
-};
-
 struct lag_row {
     struct progress_partition partition;
-    struct lag lag;     /* at the last judgement */
+    int64_t lag;        /* records behind its position at the last judgement; -1: not known */
     bool is_counting;   /* it lagged then, and stands where it stood */
     uint64_t judged_ms; /* when that was */
     uint64_t stuck_ms;  /* for how long in a row */
@@ -50,10 +40,10 @@ __attribute__((warn_unused_result)) bool
 lag_watch_begin(struct lag_watch *watch, const struct progress_partition *partitions, size_t count,
                 uint64_t idle_polls);
 
-/** What Kafka says of a row at `now_ms`. */
-void lag_watch_judge(struct lag_watch *watch, struct lag_row *row, struct lag lag, uint64_t now_ms);
+/** What Kafka says of a row at `now_ms`: `lag` records are behind its position; -1: no answer. */
+void lag_watch_judge(struct lag_watch *watch, struct lag_row *row, int64_t lag, uint64_t now_ms);
 
-/** For how long the partition has been stuck, without an excuse, that has been it longest. */
+/** For how long the partition has been stuck that has been it longest. */
 uint64_t lag_watch_stuck_ms(const struct lag_watch *watch);
 
 #endif

@@ -87,11 +87,6 @@ static uint64_t since(uint64_t now_ms, uint64_t then_ms)
     return now_ms > then_ms ? now_ms - then_ms : 0;
 }
 
-uint64_t progress_silence_ms(const struct progress *progress)
-{
-    return since(clock_monotonic_ms(progress->clock), atomic_load(&progress->advanced_ms));
-}
-
 /** Always false, for a caller that gives its reason in returning. */
 __attribute__((format(printf, 2, 3))) static bool not_ready(char *reason, const char *format, ...)
 {

@@ -41,7 +41,6 @@ struct progress_partition {
     int32_t number;
     /* What the source gives out next; -1: neither a record nor the end was seen yet. */
     int64_t position;
-    bool at_end;  /* Kafka's client said that nothing is behind it, for now */
     bool resting; /* held back on purpose: a retry that is not due, a claim that is open */
 };
 
@@ -95,9 +94,6 @@ void progress_set_partitions(struct progress *progress, struct progress_partitio
 /** The watchdog has found a stall and is leaving the group: the cycle must take no further step.
  * For must_abandon and the loop around the cycle. */
 bool progress_is_stalled(const struct progress *progress);
-
-/** For how long the worker has not got further. */
-uint64_t progress_silence_ms(const struct progress *progress);
 
 /**
  * Whether the worker does its work, or could if there were any. If not, and where `reason` is not

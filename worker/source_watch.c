@@ -36,7 +36,6 @@ void source_tell_partitions(struct record_source *source, struct progress *progr
             .topic = partition->topic,
             .number = partition->number,
             .position = position_of(partition),
-            .at_end = partition->end_offset >= 0 && position_of(partition) == partition->end_offset,
             .resting = is_resting(partition, now_ms),
         };
     }
@@ -74,21 +73,6 @@ bool source_query_end(struct record_source *source, const char *topic, int32_t n
 {
     *end = RD_KAFKA_OFFSET_END;
     return query_offset(source, topic, number, timeout_ms, end);
-}
-
-bool source_has_fetched(struct record_source *source, const char *topic, int32_t number,
-                        int64_t end)
-{
-    int64_t first = -1, known_end = -1;
-    rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(source->consumer);
-    bool is_empty = queue != NULL && rd_kafka_queue_length(queue) == 0;
-    if (queue != NULL) {
-        rd_kafka_queue_destroy(queue);
-    }
-    return is_empty &&
-           rd_kafka_get_watermark_offsets(source->consumer, topic, number, &first, &known_end) ==
-               RD_KAFKA_RESP_ERR_NO_ERROR &&
-           known_end >= end;
 }
 
 bool source_query_committed(struct record_source *source, const char *topic, int32_t number,

@@ -15,7 +15,8 @@
  * before stays. */
 void source_tell_partitions(struct record_source *source, struct progress *progress);
 
-/** Where a partition's log begins and ends, from Kafka, within `timeout_ms`. False: no answer. */
+/** Where a partition's log begins and ends, from Kafka, within `timeout_ms`; what is in a
+ * transaction that is still open lies behind the end. False: no answer. */
 __attribute__((warn_unused_result)) bool source_query_first(struct record_source *source,
                                                             const char *topic, int32_t number,
                                                             int timeout_ms, int64_t *first);
@@ -28,13 +29,6 @@ __attribute__((warn_unused_result)) bool source_query_end(struct record_source *
 __attribute__((warn_unused_result)) bool source_query_committed(struct record_source *source,
                                                                 const char *topic, int32_t number,
                                                                 int timeout_ms, int64_t *committed);
-
-/**
- * Whether Kafka's client has fetched a partition up to `end` and has nothing left to give. Records
- * that nobody gets belong to an open transaction then, most likely. Asks nobody.
- */
-bool source_has_fetched(struct record_source *source, const char *topic, int32_t number,
-                        int64_t end);
 
 /**
  * Leaves the group without the cycle's thread, which may be anywhere, for good: from now on

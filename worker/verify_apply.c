@@ -16,9 +16,32 @@ static bool was_reached(const struct verify_apply *apply, const struct verify_re
            (attempt->heard != NULL && attempt->heard->first_sequence <= apply->answered_sequence);
 }
 
-static bool is_refused(const struct verify_attempt *attempt)
+/*
+ * It has no result of its own, though all results are there and one behind it in its partition was
+ * answered: then it was recognised, as a resend or under a used name. (A worker answers a partition
+ * in order, also after a crash.)
+ */
+static bool was_passed_by(const struct verify_apply *apply, const struct verify_record *record,
+                          const struct verify_attempt *attempt)
 {
-    return attempt->delivery.refusal.code != ERROR_NONE || verify_attempt_was_refused(attempt);
+    if (attempt->heard != NULL || attempt->number > 1 || !apply->context->has_all_results) {
+        return false;
+    }
+    const struct verify_result *heard = NULL;
+    for (const struct verify_record *later = record->next; later != NULL && heard == NULL;
+         later = later->next) {
+        heard =
+            verify_log_find_result(apply->context->log, later->partition->number, later->offset, 1);
+    }
+    return heard != NULL;
+}
+
+/* Whether the record changed nothing, by what can be told from it and the results. */
+static bool is_nothing(const struct verify_apply *apply, const struct verify_record *record,
+                       const struct verify_attempt *attempt)
+{
+    return attempt->delivery.refusal.code != ERROR_NONE || verify_attempt_was_refused(attempt) ||
+           !was_reached(apply, record, attempt) || was_passed_by(apply, record, attempt);
 }
 
 bool verify_head_read(const struct verify_apply *apply, struct verify_model *model,
@@ -32,7 +55,7 @@ bool verify_head_read(const struct verify_apply *apply, struct verify_model *mod
         return false;
     }
     *out = (struct verify_head){.attempt = attempt.number, .time_ms = record->timestamp_ms};
-    if (is_refused(&attempt) || !was_reached(apply, record, &attempt)) {
+    if (is_nothing(apply, record, &attempt)) {
         return true;
     }
     out->identity = verify_model_identity(model, attempt.delivery.field);
@@ -303,7 +326,7 @@ bool verify_apply_record(const struct verify_apply *apply, struct verify_model *
     if (!verify_attempt_decode(record, apply->context, &attempt, error)) {
         return false;
     }
-    if (is_refused(&attempt) || !was_reached(apply, record, &attempt)) {
+    if (is_nothing(apply, record, &attempt)) {
         return true;
     }
     struct verify_identity *identity = verify_model_identity(model, attempt.delivery.field);

@@ -47,8 +47,8 @@ enum verify_turn {
 enum verify_turn verify_head_turn(const struct verify_model *model, const struct verify_head *head);
 
 /**
- * How far the record would move a tombstone's clock now: what an attempt can change that has applied
- * nothing. 0: it would not. Fails with ERROR_OUT_OF_MEMORY only.
+ * How far the record would move a tombstone's clock now: all that an attempt can change which has
+ * applied nothing. 0: it would not. Fails with ERROR_OUT_OF_MEMORY only.
  */
 __attribute__((warn_unused_result)) bool verify_apply_lift(const struct verify_apply *apply,
                                                            const struct verify_model *model,

@@ -8,7 +8,7 @@
 
 enum {
     SCRATCH_BYTES_MAX = 256 << 20,
-    RESULT_WAIT_MS = 3000, /* in all */
+    RESULT_WAIT_MS = 1500, /* in all */
     RESULT_WAIT_STEP_MS = 100,
     RESULT_AGE_MS_MAX = 60000 /* what is older and has no result will get none */
 };
@@ -255,6 +255,7 @@ static bool rebuild_and_compare(struct scene_check *scene, struct verify_model *
         return false;
     }
     const struct verify_comparison comparison = {
+        .session_id = scene->session_id,
         .snapshot = &scene->snapshot,
         .model = model,
         .settings = check->settings,

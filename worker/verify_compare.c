@@ -10,11 +10,6 @@ static bool out_of_memory(struct error *error)
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to compare a scene");
 }
 
-static struct span session_of(const struct verify_comparison *comparison)
-{
-    return comparison->model->scene->session_id;
-}
-
 /* An element in the store. */
 struct stored_element {
     struct span id, raw;
@@ -82,7 +77,7 @@ static void settle_element(const struct verify_comparison *comparison, struct sp
                            const char *reason)
 {
     if (verify_model_is_judged(comparison->model, id)) {
-        verify_report_difference(comparison->report, session_of(comparison), id, difference, fields,
+        verify_report_difference(comparison->report, comparison->session_id, id, difference, fields,
                                  reason);
     } else {
         comparison->report->counts.elements_not_judged++;
@@ -178,7 +173,7 @@ static bool report_count(const struct verify_comparison *comparison,
         !verify_fields_add(&fields, span_of_text("element_count"), here, there)) {
         return false;
     }
-    verify_report_difference(comparison->report, session_of(comparison), (struct span){0},
+    verify_report_difference(comparison->report, comparison->session_id, (struct span){0},
                              difference, &fields, NULL);
     return true;
 }
@@ -197,7 +192,7 @@ static bool report_lost(const struct verify_comparison *comparison, const struct
         !verify_fields_add(&fields, span_make(name, (size_t)length), stored, answered)) {
         return false;
     }
-    verify_report_difference(comparison->report, session_of(comparison), (struct span){0},
+    verify_report_difference(comparison->report, comparison->session_id, (struct span){0},
                              VERIFY_LOST_WRITES, &fields, NULL);
     return true;
 }
@@ -223,7 +218,7 @@ static bool compare_meta(const struct verify_comparison *comparison)
         return false;
     }
     if (fields.count > 0) {
-        verify_report_difference(comparison->report, session_of(comparison), (struct span){0},
+        verify_report_difference(comparison->report, comparison->session_id, (struct span){0},
                                  VERIFY_DIFFERENT, &fields, NULL);
     }
     return true;

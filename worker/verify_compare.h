@@ -12,6 +12,7 @@
 #include "worker/verify_report.h"
 
 struct verify_comparison {
+    struct span session_id;
     const struct scene_snapshot *snapshot; /* its arrays are put in order */
     struct verify_model *model;
     const struct settings *settings;

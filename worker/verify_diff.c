@@ -63,7 +63,7 @@ static bool heads_are_equal(const struct wire_value *a, const struct wire_value 
     case WIRE_INT:
         return a->sint == b->sint;
     case WIRE_FLOAT:
-        return memcmp(&a->real, &b->real, sizeof(a->real)) == 0;
+        return a->real == b->real;
     case WIRE_STR:
     case WIRE_BIN:
         return span_equal(a->body, b->body);

@@ -105,8 +105,10 @@ static struct candidates find_candidates(const struct merge *merge)
 static bool settle_tie(const struct merge *merge, struct candidates *found, struct error *error)
 {
     const struct verify_head *first = &found->known->head;
+    bool is_plain =
+        first->surely_changed || first->heard->scene_version <= merge->model->scene->version;
     uint64_t lift_max = 0;
-    for (size_t i = 0; i < merge->count && !first->surely_changed; i++) {
+    for (size_t i = 0; i < merge->count && !is_plain; i++) {
         struct lane_cursor *cursor = &merge->cursors[i];
         bool is_tied = cursor->at != NULL && cursor->head.heard != NULL &&
                        cursor->head.heard->scene_version == first->heard->scene_version &&

@@ -117,19 +117,6 @@ static bool query_lag(struct watchdog *watchdog, const struct progress_partition
     return is_known;
 }
 
-/** The lag behind what the source has seen. */
-static struct lag query_unseen(struct watchdog *watchdog,
-                               const struct progress_partition *partition)
-{
-    struct lag lag = {.count = -1};
-    if (query_lag(watchdog, partition, partition->position, &lag.count) && lag.count > 0) {
-        lag.is_excused = partition->at_end &&
-                         source_has_fetched(watchdog->parts.source, partition->topic,
-                                            partition->number, partition->position + lag.count);
-    }
-    return lag;
-}
-
 /** Judges the partitions by their lag, as many as there is time for. */
 static void look(struct watchdog *watchdog)
 {
@@ -139,8 +126,10 @@ static void look(struct watchdog *watchdog)
     size_t answer_count = 0, i = 0;
     for (; i < lags->count && watchdog->awake_ms < until_ms && !must_end(watchdog); i++) {
         struct lag_row *row = &lags->rows[(watchdog->look_row + i) % lags->count];
-        struct lag lag = query_unseen(watchdog, &row->partition);
-        answer_count += lag.count >= 0 ? 1 : 0;
+        int64_t lag = -1;
+        if (query_lag(watchdog, &row->partition, row->partition.position, &lag)) {
+            answer_count++;
+        }
         lag_watch_judge(lags, row, lag, watchdog->awake_ms);
     }
     if (lags->count > 0) {

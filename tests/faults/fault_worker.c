@@ -7,10 +7,15 @@
 
 enum { KILLED = 128 + SIGKILL };
 
+const char *fault_worker_program(void)
+{
+    return SCENESYNC_FAULTS_BINARY;
+}
+
 static struct worker_process *start_with(struct world *world, const char *variable)
 {
     const char *const environment[] = {variable, NULL};
-    worker_process_substitute(SCENESYNC_FAULTS_BINARY, environment);
+    worker_process_substitute(fault_worker_program(), environment);
     struct worker_process *const worker = world_start_worker(world);
     worker_process_substitute(NULL, NULL);
     return worker;

@@ -8,6 +8,9 @@
 
 #include "tests/support/world.h"
 
+/** The path of `scenesync_faults`. */
+const char *fault_worker_program(void);
+
 /** Starts one with TEST_FAULT=`faults`; NULL: with none. */
 struct worker_process *fault_worker_start(struct world *world, const char *faults);
 

@@ -42,10 +42,14 @@ static const char *batch_id(struct place place)
     return text_of_format("b%d-%d", place.session, place.number);
 }
 
+static uint64_t time_of(int number)
+{
+    return MOVE_BASE_MS + (uint64_t)number;
+}
+
 static const char *move_of(int number)
 {
-    return number == 0 ? op_add("a", 0, MOVE_BASE_MS)
-                       : op_move("a", number, (uint64_t)(MOVE_BASE_MS + number));
+    return number == 0 ? op_add("a", 0, MOVE_BASE_MS) : op_move("a", number, time_of(number));
 }
 
 static const char *operations_of(int number)
@@ -54,10 +58,10 @@ static const char *operations_of(int number)
     const char *const awaited = text_of_format("e%d", number - AWAITED + WAITING);
     switch (number % STORY_ROUND) {
     case WAITING:
-        return op_move(own, number, (uint64_t)(MOVE_BASE_MS + number));
+        return op_move(own, number, time_of(number));
     case REMOVING:
-        return ops(move_of(number), op_remove(text_of_format("e%d", number - REMOVING + REMOVED),
-                                              (uint64_t)(MOVE_BASE_MS + number)));
+        return ops(move_of(number),
+                   op_remove(text_of_format("e%d", number - REMOVING + REMOVED), time_of(number)));
     case AWAITED:
         return ops(ops(move_of(number), op_add(own, number, ADD_MS)), op_add(awaited, -1, ADD_MS));
     default:

@@ -32,7 +32,7 @@ TestSuite(fault_proxy, .init = begin, .fini = end, .timeout = 60);
 static redisContext *connect_by(int timeout_ms)
 {
     const struct timeval timeout = {.tv_sec = timeout_ms / 1000,
-                                    .tv_usec = timeout_ms % 1000 * 1000};
+                                    .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
     redisContext *const client = redisConnect("127.0.0.1", fault_proxy_port(proxy));
     cr_assert_not_null(client);
     if (client->err == 0) {
@@ -128,7 +128,7 @@ Test(fault_proxy, delays_each_direction)
     const uint64_t since_ms = monotonic_ms();
     expect_answer(client);
     const uint64_t taken_ms = monotonic_ms() - since_ms;
-    cr_assert(taken_ms >= 2 * DELAY_MS && taken_ms < LONG_MS, "%d ms", (int)taken_ms);
+    cr_assert(taken_ms >= 2 * (uint64_t)DELAY_MS && taken_ms < LONG_MS, "%d ms", (int)taken_ms);
     fault_proxy_set_delay(proxy, 0);
     expect_answer(client);
     redisFree(client);
@@ -170,6 +170,24 @@ Test(fault_proxy, swallows_without_effect)
     redisFree(newcomer);
     fault_proxy_set_mode(proxy, FAULT_PROXY_PASS);
     redisFree(client);
+    cr_assert_eq(count_of("n"), 0);
+}
+
+Test(fault_proxy, strands_the_connections_there_are)
+{
+    redisContext *const client = connect_by(SHORT_MS);
+    expect_answer(client);
+    fault_proxy_strand(proxy);
+    redisContext *const newcomer = connect_by(LONG_MS);
+    expect_answer(newcomer);
+    expect_no_answer(client, "INCR", "n");
+    cr_assert_neq(client->err, REDIS_ERR_EOF, "it stays open");
+    fault_proxy_set_mode(proxy, FAULT_PROXY_SWALLOW);
+    fault_proxy_set_mode(proxy, FAULT_PROXY_PASS);
+    cr_assert_eq(fault_proxy_connections(proxy), 2, "and is not cut when something else is over");
+    redisFree(client);
+    await_connections(1);
+    redisFree(newcomer);
     cr_assert_eq(count_of("n"), 0);
 }
 

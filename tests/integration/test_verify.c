@@ -337,6 +337,12 @@ enum { RANDOM_SCENES = 5, RANDOM_IDS = 6, RANDOM_BATCHES = 300, RANDOM_PARTITION
 
 static uint64_t random_state;
 
+static uint64_t test_seed(void)
+{
+    const char *const seed = getenv("SCENESYNC_TEST_SEED");
+    return seed != NULL ? strtoull(seed, NULL, 10) : 20240611;
+}
+
 static uint32_t below(uint32_t count)
 {
     random_state ^= random_state << 13;
@@ -383,8 +389,9 @@ static void send_random_batch(int number)
 }
 
 /* Two workers, retries in three tiers, and verify beside them all the while. */
-static void play_at_random(uint64_t seed)
+static void play_at_random(void)
 {
+    const uint64_t seed = test_seed();
     random_state = seed;
     world = world_create(RANDOM_PARTITIONS, 3);
     world_set(world, "retry.initial_delay_ms=40");
@@ -413,8 +420,7 @@ static void play_at_random(uint64_t seed)
 
 Test(verify, rebuilds_what_two_workers_did_at_random)
 {
-    const char *const seed = getenv("SCENESYNC_TEST_SEED");
-    play_at_random(seed != NULL ? strtoull(seed, NULL, 10) : 20240611);
+    play_at_random();
 }
 
 /* ---- A log that does not reach back ---- */
@@ -499,4 +505,47 @@ Test(verify, what_the_log_has_lost_is_not_judged_and_said)
     expect(tampered, DIFFERENT, "scene s1, element c: missing: ");
     expect(tampered, DIFFERENT, "scene s3, element y: missing: the log makes it removed\n");
     expect(tampered, DIFFERENT, "2 different (3 differences), 1 not judged");
+}
+
+/* ---- Lost writes and their replay ---- */
+
+static void await_equal(const char *summary)
+{
+    const uint64_t deadline_ms = monotonic_ms() + WORLD_WAIT_MS;
+    struct command_outcome outcome = VERIFY("--set", "dedupe.max_batches=4");
+    while (outcome.exit_code != OK || strstr(outcome.out, summary) == NULL) {
+        cr_assert_lt(monotonic_ms(), deadline_ms, "%s%s", outcome.out, outcome.err);
+        sleep_ms(500);
+        outcome = VERIFY("--set", "dedupe.max_batches=4");
+    }
+}
+
+Test(verify, is_equal_again_after_a_replay_of_lost_writes)
+{
+    struct worker_process *const worker = play_story();
+    stop(worker);
+    REDIS("FLUSHALL");
+    expect(VERIFY("--timeout", "20000"), DIFFERENT, "scene s1: missing");
+    world_start_worker(world);
+    await_equal("3 scenes with 5 elements: 3 equal");
+}
+
+/* The store is emptied twice under load. What was done after the first time, by retries that came
+ * in another order, has results that took the place of those before. */
+Test(verify, is_equal_again_after_losses_at_random)
+{
+    random_state = test_seed();
+    world = world_create(RANDOM_PARTITIONS, 3);
+    world_set(world, "retry.initial_delay_ms=40");
+    world_set(world, "dedupe.max_batches=4");
+    world_start_worker(world);
+    world_start_worker(world);
+    for (int i = 0; i < RANDOM_BATCHES; i++) {
+        send_random_batch(i);
+        if (i == RANDOM_BATCHES / 3 || i == RANDOM_BATCHES / 2) {
+            REDIS("FLUSHALL");
+        }
+    }
+    world_settle(world);
+    await_equal("5 equal");
 }

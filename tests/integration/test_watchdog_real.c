@@ -19,7 +19,7 @@ enum {
     /* A third of the session time-out: nobody gets in so early but by the other's leave. */
     TAKE_OVER_MS = 15000,
     TRANSACTION_MS = 10000,
-    LIMITS = 3
+    CALM_MS = 6 * WATCHED_LIMIT_MS
 };
 
 static struct watched_worker worker;
@@ -104,6 +104,7 @@ static void set_property(rd_kafka_conf_t *conf, const char *name, const char *va
 static rd_kafka_t *begin_transaction(void)
 {
     char message[256];
+    char value[] = "1";
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     set_property(conf, "bootstrap.servers", kafka_broker_bootstrap(fixture.broker));
     set_property(conf, "transactional.id", kafka_name("upstream"));
@@ -112,7 +113,7 @@ static rd_kafka_t *begin_transaction(void)
     no_error(rd_kafka_init_transactions(producer, TRANSACTION_MS));
     no_error(rd_kafka_begin_transaction(producer));
     cr_assert_eq(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(TOPIC_OPS), RD_KAFKA_V_PARTITION(0),
-                                   RD_KAFKA_V_VALUE("1", 1), RD_KAFKA_V_END),
+                                   RD_KAFKA_V_VALUE(value, 1), RD_KAFKA_V_END),
                  RD_KAFKA_RESP_ERR_NO_ERROR);
     cr_assert_eq(rd_kafka_flush(producer, TRANSACTION_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
     return producer;
@@ -122,7 +123,7 @@ static rd_kafka_t *begin_transaction(void)
 static void count_records(const struct watched_parts *parts)
 {
     size_t count = 0;
-    const uint64_t until_ms = monotonic_ms() + 2 * LIMITS * WATCHED_LIMIT_MS;
+    const uint64_t until_ms = monotonic_ms() + CALM_MS;
     while (monotonic_ms() < until_ms) {
         count += watched_poll(parts);
     }

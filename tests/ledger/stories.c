@@ -62,26 +62,36 @@ const struct result *story_result(const struct ledger *ledger, const struct stor
     return NULL;
 }
 
-static bool is_later(const struct result *result, const struct result *than)
+/* Later attempts tell more. Where writes were lost they may be of a history that is gone: then the
+ * last word counts, final ones before others that a worker back from the dead may still say. */
+static bool is_later(const struct ledger *ledger, const struct result *result,
+                     const struct result *than)
 {
-    if (result->attempts != than->attempts) {
+    if (!ledger->config.lost_writes && result->attempts != than->attempts) {
         return result->attempts > than->attempts;
+    }
+    if (result->is_final != than->is_final) {
+        return result->is_final;
     }
     return order_places(&result->place, &than->place) > 0;
 }
 
 static bool fits_memory(const struct result *result, const struct memory *memory)
 {
-    return memory == NULL ||
-           (result->attempts == memory->attempt && result->scene_version == memory->scene_version);
+    struct reason reason;
+    return memory != NULL && result->attempts == memory->attempt &&
+           result->scene_version == memory->scene_version &&
+           compare_memory(memory, result, &reason);
 }
 
-/* The latest result from this place: among those that its record agrees with, if there are any. */
+/* The result that counts of those from this place: one that its record agrees with, if there is
+ * any; else the latest. */
 static struct result *find_tail(struct ledger *ledger, const struct identity *identity,
                                 const struct place *source, const struct memory *memory)
 {
     struct result *const results = ledger->results.items;
     struct result *tail = NULL;
+    bool tail_fits = false;
     for (size_t i = list_find_identity(&ledger->results, identity);
          i < ledger->results.count && order_identities(&results[i].identity, identity) == 0; i++) {
         struct result *const result = &results[i];
@@ -89,9 +99,10 @@ static struct result *find_tail(struct ledger *ledger, const struct identity *id
             continue;
         }
         const bool fits = fits_memory(result, memory);
-        const bool tail_fits = tail != NULL && fits_memory(tail, memory);
-        if (tail == NULL || fits > tail_fits || (fits == tail_fits && is_later(result, tail))) {
+        if (tail == NULL || (fits && !tail_fits) ||
+            (fits == tail_fits && is_later(ledger, result, tail))) {
             tail = result;
+            tail_fits = fits;
         }
     }
     return tail;

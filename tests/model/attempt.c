@@ -1,144 +1,7 @@
 /* Section 4: one attempt of a batch on a scene (model.h). */
 #include <stdlib.h>
 
-#include "tests/model/model.h"
-
-/* What this very attempt did to an element, which some rules ask for. */
-struct model_note {
-    bool was_present; /* before this batch */
-    uint64_t version_before;
-    bool is_added_here, is_removed_here;
-};
-
-/* An element as an operation meets it. */
-struct local {
-    const struct model_element *element; /* NULL: unknown */
-    const struct model_note *note;       /* NULL: untouched so far */
-};
-
-enum action { ACTION_APPLY, ACTION_KEEP_LOCAL, ACTION_NOT_FOUND };
-
-struct decision {
-    enum action action;
-    const char *reason; /* NULL: no conflict */
-};
-
-static bool is_present(const struct model_element *element)
-{
-    return element != NULL && !element->is_removed;
-}
-
-static bool is_out_of_retries(const struct model_run *run)
-{
-    return run->attempt >= run->settings->retries_max;
-}
-
-/* Who wins where the operation is older than what is stored. */
-static enum action stale_action(const struct model_run *run, bool is_older)
-{
-    const bool is_retry = run->attempt > 0;
-    const bool applies = run->batch->strategy == MODEL_REMOTE_WINS && !(is_retry && is_older);
-    return applies ? ACTION_APPLY : ACTION_KEEP_LOCAL;
-}
-
-static struct decision decide_against_base(const struct model_run *run, uint64_t version_before,
-                                           uint64_t base_version, bool is_older)
-{
-    struct decision decision = {.action = ACTION_APPLY};
-    if (base_version == version_before) {
-        return decision;
-    }
-    decision.reason = "ConcurrentModification";
-    switch (run->batch->strategy) {
-    case MODEL_LAST_WRITE_WINS:
-        decision.action = is_older ? ACTION_KEEP_LOCAL : ACTION_APPLY;
-        break;
-    case MODEL_LOCAL_WINS:
-        decision.action = ACTION_KEEP_LOCAL;
-        break;
-    case MODEL_REMOTE_WINS:
-    case MODEL_MERGE:
-        decision.action = stale_action(run, is_older);
-        break;
-    }
-    return decision;
-}
-
-static struct decision decide_add(const struct model_run *run, const struct local *local,
-                                  uint64_t t_ms)
-{
-    const struct model_element *const element = local->element;
-    if (element == NULL) {
-        return (struct decision){.action = ACTION_APPLY};
-    }
-    if (element->is_removed) {
-        const bool is_own = local->note != NULL && local->note->is_removed_here;
-        if (t_ms > element->timestamp_ms || (t_ms == element->timestamp_ms && is_own)) {
-            return (struct decision){.action = ACTION_APPLY};
-        }
-        return (struct decision){.action = stale_action(run, t_ms < element->timestamp_ms),
-                                 .reason = "StaleTimestamp"};
-    }
-    if (t_ms < element->timestamp_ms) {
-        return (struct decision){.action = stale_action(run, true), .reason = "StaleTimestamp"};
-    }
-    const bool applies = run->batch->strategy != MODEL_LOCAL_WINS;
-    return (struct decision){.action = applies ? ACTION_APPLY : ACTION_KEEP_LOCAL,
-                             .reason = "ElementAlreadyExists"};
-}
-
-static struct decision decide_update(const struct model_run *run,
-                                     const struct model_element *element, uint64_t t_ms)
-{
-    if (element == NULL) {
-        return (struct decision){.action = ACTION_NOT_FOUND, .reason = "ElementNotFound"};
-    }
-    const bool is_older = t_ms < element->timestamp_ms;
-    if (element->is_removed) {
-        return is_older
-                   ? (struct decision){.action = ACTION_KEEP_LOCAL, .reason = "StaleTimestamp"}
-                   : (struct decision){.action = ACTION_NOT_FOUND, .reason = "ElementNotFound"};
-    }
-    if (is_older) {
-        return (struct decision){.action = stale_action(run, true), .reason = "StaleTimestamp"};
-    }
-    return (struct decision){.action = ACTION_APPLY};
-}
-
-static struct decision decide_remove(const struct model_run *run,
-                                     const struct model_element *element, uint64_t t_ms)
-{
-    if (!is_present(element)) {
-        return (struct decision){.action = ACTION_NOT_FOUND, .reason = "ElementNotFound"};
-    }
-    return decide_update(run, element, t_ms);
-}
-
-static struct decision decide(const struct model_run *run, const struct model_operation *operation,
-                              const struct local *local, uint64_t t_ms)
-{
-    const bool is_added_here = local->note != NULL && local->note->is_added_here;
-    if (operation->has_base_version && is_present(local->element) && !is_added_here) {
-        const uint64_t before =
-            local->note != NULL ? local->note->version_before : local->element->version;
-        return decide_against_base(run, before, operation->base_version,
-                                   t_ms < local->element->timestamp_ms);
-    }
-    switch (operation->kind) {
-    case MODEL_ADD:
-        return decide_add(run, local, t_ms);
-    case MODEL_UPDATE:
-        return decide_update(run, local->element, t_ms);
-    case MODEL_REMOVE:
-        return decide_remove(run, local->element, t_ms);
-    case MODEL_INVALID:
-    case MODEL_INTERACTION:
-        break;
-    }
-    return (struct decision){.action = ACTION_APPLY};
-}
-
-/* --- The attempt's own copies of what it changes --- */
+#include "tests/model/decide.h"
 
 struct work {
     const struct model_scene *scene;
@@ -146,6 +9,17 @@ struct work {
     struct model_attempt *attempt;
     int64_t record_time_ms;
 };
+
+/* One operation, and what it meets. */
+struct trial {
+    struct work *work;
+    const struct model_operation *operation;
+    struct model_met met;
+    uint64_t t_ms;
+    struct model_verdict *verdict;
+};
+
+/* --- The attempt's own copies of what it changes --- */
 
 static struct model_element *create_element(struct span id)
 {
@@ -166,14 +40,15 @@ static size_t find_changed(const struct model_attempt *attempt, struct span id)
     return i;
 }
 
-static struct local find_local(const struct work *work, struct span id)
+static struct model_met find_met(const struct work *work, struct span id)
 {
     const struct model_attempt *const attempt = work->attempt;
     const size_t place = find_changed(attempt, id);
     if (place < attempt->changed_count) {
-        return (struct local){.element = attempt->changed[place], .note = &attempt->notes[place]};
+        return (struct model_met){.element = attempt->changed[place],
+                                  .note = &attempt->notes[place]};
     }
-    return (struct local){.element = model_scene_find(work->scene, id)};
+    return (struct model_met){.element = model_scene_find(work->scene, id)};
 }
 
 /* Takes `element` in the place of what was there; the note stays, or is made. */
@@ -192,8 +67,8 @@ static struct model_note *put_changed(struct work *work, struct model_element *e
     attempt->changed = grown(attempt->changed, place + 1, sizeof(struct model_element *));
     attempt->notes = grown(attempt->notes, place + 1, sizeof(*attempt->notes));
     attempt->changed[place] = element;
-    attempt->notes[place] = (struct model_note){
-        .was_present = is_present(before), .version_before = before != NULL ? before->version : 0};
+    attempt->notes[place] =
+        (struct model_note){.version_before = before != NULL ? before->version : 0};
     attempt->changed_count++;
     return &attempt->notes[place];
 }
@@ -208,58 +83,37 @@ static uint64_t clock_of(const struct model_element *element)
     return element == NULL ? 0 : element->timestamp_ms;
 }
 
-static void put_document(struct work *work, const struct model_operation *operation,
-                         const struct local *local, struct model_element *element, uint64_t t_ms)
+static void put_document(const struct trial *trial, struct model_element *element)
 {
-    const bool is_new = !is_present(local->element);
-    const bool was_added_here = local->note != NULL && local->note->is_added_here;
-    element->timestamp_ms = later(clock_of(local->element), t_ms);
-    struct model_note *const note = put_changed(work, element);
-    note->is_added_here = was_added_here || (operation->kind == MODEL_ADD && is_new);
+    const struct model_met *const met = &trial->met;
+    const bool is_new = !model_is_present(met->element);
+    const bool was_added_here = met->note != NULL && met->note->is_added_here;
+    element->timestamp_ms = later(clock_of(met->element), trial->t_ms);
+    struct model_note *const note = put_changed(trial->work, element);
+    note->is_added_here = was_added_here || is_new;
     note->is_removed_here = false;
-    work->attempt->element_count += is_new ? 1 : 0;
+    trial->work->attempt->element_count += is_new ? 1 : 0;
 }
 
-/* An applied add or update. Returns the code where it cannot be. */
-static const char *store_document(struct work *work, const struct model_operation *operation,
-                                  const struct local *local, uint64_t t_ms)
+static void put_tombstone(const struct trial *trial)
 {
-    const struct model_settings *const settings = work->run->settings;
-    if (!is_present(local->element) && work->attempt->element_count >= settings->elements_max) {
-        return "too_many_elements";
-    }
-    struct model_element *const element = create_element(operation->id);
-    element->document = operation->kind == MODEL_ADD
-                            ? value_copy(operation->content, &element->pool)
-                            : model_element_patched(local->element->document, operation->content,
-                                                    settings, &element->pool);
-    const char *code = element->document == NULL ? "invalid_operation" : NULL;
-    if (code == NULL && value_size(element->document) > settings->element_bytes_max) {
-        code = "element_too_large";
-    }
-    if (code != NULL) {
-        model_element_free(element);
-        return code;
-    }
-    put_document(work, operation, local, element, t_ms);
-    return NULL;
-}
-
-static void store_tombstone(struct work *work, const struct model_operation *operation,
-                            const struct local *local, uint64_t t_ms)
-{
-    struct model_element *const tombstone = create_element(operation->id);
-    const bool was_present = is_present(local->element);
+    struct model_element *const tombstone = create_element(trial->operation->id);
+    const bool was_present = model_is_present(trial->met.element);
     tombstone->is_removed = true;
-    tombstone->timestamp_ms = later(clock_of(local->element), t_ms);
-    tombstone->removed_at_ms = work->record_time_ms;
-    struct model_note *const note = put_changed(work, tombstone);
+    tombstone->timestamp_ms = later(clock_of(trial->met.element), trial->t_ms);
+    tombstone->removed_at_ms = trial->work->record_time_ms;
+    struct model_note *const note = put_changed(trial->work, tombstone);
     note->is_added_here = false;
     note->is_removed_here = true;
-    work->attempt->element_count -= was_present ? 1 : 0;
+    trial->work->attempt->element_count -= was_present ? 1 : 0;
 }
 
 /* --- What becomes of an operation --- */
+
+static bool is_out_of_retries(const struct model_run *run)
+{
+    return run->attempt >= run->settings->retries_max;
+}
 
 static void fail(struct model_verdict *verdict, const char *code, bool is_retryable)
 {
@@ -268,14 +122,22 @@ static void fail(struct model_verdict *verdict, const char *code, bool is_retrya
     verdict->is_retryable = is_retryable;
 }
 
-static void fail_retryable(struct work *work, struct model_verdict *verdict, const char *code)
+static void fail_retryable(const struct trial *trial, const char *code)
 {
-    fail(verdict, code, true);
-    if (is_out_of_retries(work->run)) {
-        verdict->is_out_of_retries = true;
+    fail(trial->verdict, code, true);
+    if (is_out_of_retries(trial->work->run)) {
+        trial->verdict->is_out_of_retries = true;
     } else {
-        verdict->standing = MODEL_PENDING;
+        trial->verdict->standing = MODEL_PENDING;
     }
+}
+
+static void sync(struct model_verdict *verdict, const char *resolution)
+{
+    verdict->standing = MODEL_SYNCED;
+    verdict->code = NULL;
+    verdict->is_retryable = false;
+    verdict->resolution = resolution; /* also of a conflict of an attempt before */
 }
 
 static const char *code_of_reason(const char *reason)
@@ -287,61 +149,180 @@ static const char *code_of_reason(const char *reason)
                                                        : "concurrent_modification";
 }
 
-static void note_conflict(struct model_verdict *verdict, const struct decision *decision,
-                          uint64_t t_ms)
+static void note_conflict(const struct trial *trial, const char *reason)
 {
+    struct model_verdict *const verdict = trial->verdict;
     verdict->has_conflict = true;
-    verdict->reason = decision->reason;
-    verdict->resolution = decision->action == ACTION_APPLY ? "keep_remote" : "keep_local";
+    verdict->reason = reason;
+    verdict->resolution = "keep_local";
     verdict->local = verdict->met;
     verdict->stale_local_ms = verdict->met.timestamp_ms;
-    verdict->stale_remote_ms = t_ms;
+    verdict->stale_remote_ms = trial->t_ms;
 }
 
-static void settle_not_found(struct work *work, const struct model_operation *operation,
-                             const struct local *local, uint64_t t_ms,
-                             struct model_verdict *verdict)
+static void keep_local(const struct trial *trial)
 {
-    const bool is_removed = local->element != NULL;
-    if (operation->kind == MODEL_REMOVE && is_removed) {
-        fail(verdict, "element_removed", false);
-        if (t_ms > local->element->timestamp_ms) {
-            store_tombstone(work, operation, local, t_ms);
+    fail(trial->verdict, code_of_reason(trial->verdict->reason), false);
+}
+
+static void settle_not_found(const struct trial *trial)
+{
+    const struct model_element *const tombstone = trial->met.element;
+    const bool is_remove = trial->operation->kind == MODEL_REMOVE;
+    if (is_remove && tombstone != NULL) {
+        fail(trial->verdict, "element_removed", false);
+        if (trial->t_ms > tombstone->timestamp_ms) {
+            put_tombstone(trial);
         }
         return;
     }
-    fail_retryable(work, verdict, "element_not_found");
-    if (verdict->standing != MODEL_FAILED) {
+    fail_retryable(trial, "element_not_found");
+    if (trial->verdict->standing == MODEL_PENDING) {
         return;
     }
-    if (operation->kind == MODEL_REMOVE) {
-        store_tombstone(work, operation, local, t_ms);
-    } else if (is_removed) {
-        verdict->code = "element_removed";
-        verdict->is_retryable = false;
+    if (is_remove) {
+        put_tombstone(trial);
+    } else if (tombstone != NULL) {
+        trial->verdict->code = "element_removed";
+        trial->verdict->is_retryable = false;
     }
 }
 
-static void settle_applied(struct work *work, const struct model_operation *operation,
-                           const struct local *local, uint64_t t_ms, struct model_verdict *verdict)
+/* It failed for another reason than its conflict, which is not told then. */
+static void fail_otherwise(const struct trial *trial, const struct model_verdict *before,
+                           const char *code)
 {
-    const char *code = NULL;
-    if (operation->kind == MODEL_REMOVE) {
-        store_tombstone(work, operation, local, t_ms);
-    } else if (operation->kind != MODEL_INTERACTION) {
-        code = store_document(work, operation, local, t_ms);
+    *trial->verdict = *before;
+    fail(trial->verdict, code, false);
+}
+
+/* NULL, or why what is to be stored cannot be. */
+static const char *check_document(const struct trial *trial, const struct value *document)
+{
+    const struct model_settings *const settings = trial->work->run->settings;
+    if (!model_is_present(trial->met.element) &&
+        trial->work->attempt->element_count >= settings->elements_max) {
+        return "too_many_elements";
     }
+    if (document == NULL) {
+        return "invalid_operation";
+    }
+    return value_size(document) > settings->element_bytes_max ? "element_too_large" : NULL;
+}
+
+/* An add or an update that is applied: the whole of it. */
+static struct model_element *make_applied(const struct trial *trial)
+{
+    const struct model_operation *const operation = trial->operation;
+    const struct model_settings *const settings = trial->work->run->settings;
+    const struct model_element *const before = trial->met.element;
+    const bool is_add = operation->kind == MODEL_ADD;
+    struct model_element *const element = create_element(operation->id);
+    struct pool pool = {0};
+    element->document = is_add ? value_copy(operation->content, &element->pool)
+                               : model_element_patched(before->document, operation->content,
+                                                       settings, &element->pool);
+    if (settings->allow_merge) {
+        const struct value *const said =
+            is_add ? operation->said : model_changes_heeded(operation->content, &pool);
+        element->add_clock_ms = is_add ? trial->t_ms : before->add_clock_ms;
+        model_note_written(element, is_add ? NULL : before,
+                           model_leaves_to_write(NULL, said, trial->t_ms, &pool), trial->t_ms);
+    }
+    pool_free(&pool);
+    return element;
+}
+
+/* One that is merged: those of its leaves whose clocks allow it. NULL: there are none. */
+static struct model_element *make_merged(const struct trial *trial)
+{
+    const struct model_operation *const operation = trial->operation;
+    const struct model_element *const before = trial->met.element;
+    const bool is_add = operation->kind == MODEL_ADD;
+    struct pool pool = {0};
+    const struct value *const said =
+        is_add ? operation->said : model_changes_heeded(operation->content, &pool);
+    const struct value *const leaves = model_leaves_to_write(before, said, trial->t_ms, &pool);
+    struct model_element *element = NULL;
+    if (leaves->count > 0) {
+        element = create_element(operation->id);
+        element->document = is_add
+                                ? model_element_with(before->document, leaves, &element->pool)
+                                : model_element_patched(before->document, leaves,
+                                                        trial->work->run->settings, &element->pool);
+        element->add_clock_ms =
+            is_add ? later(before->add_clock_ms, trial->t_ms) : before->add_clock_ms;
+        model_note_written(element, before, leaves, trial->t_ms);
+    }
+    pool_free(&pool);
+    return element;
+}
+
+static void settle_document(const struct trial *trial, const struct model_verdict *before,
+                            bool is_merged)
+{
+    struct model_element *const element = is_merged ? make_merged(trial) : make_applied(trial);
+    if (element == NULL) {
+        keep_local(trial);
+        return;
+    }
+    const char *const code = check_document(trial, element->document);
     if (code != NULL) {
-        fail(verdict, code, false);
-    } else {
-        verdict->standing = MODEL_SYNCED;
-        verdict->code = NULL;
-        verdict->is_retryable = false;
-        verdict->resolution = "keep_remote"; /* also of a conflict of an attempt before */
+        model_element_free(element);
+        fail_otherwise(trial, before, code);
+        return;
+    }
+    put_document(trial, element);
+    sync(trial->verdict, is_merged ? "merge" : "keep_remote");
+}
+
+static void settle_applied(const struct trial *trial, const struct model_verdict *before)
+{
+    if (trial->operation->kind == MODEL_ADD || trial->operation->kind == MODEL_UPDATE) {
+        settle_document(trial, before, false);
+        return;
+    }
+    if (trial->operation->kind == MODEL_REMOVE) {
+        put_tombstone(trial);
+    }
+    sync(trial->verdict, "keep_remote");
+}
+
+static void settle(const struct trial *trial)
+{
+    const struct model_verdict before = *trial->verdict;
+    const struct model_decision decision =
+        model_decide(trial->work->run, trial->operation, &trial->met, trial->t_ms);
+    if (decision.reason != NULL) {
+        note_conflict(trial, decision.reason);
+    }
+    switch (decision.action) {
+    case MODEL_NOT_FOUND:
+        settle_not_found(trial);
+        break;
+    case MODEL_KEEP_LOCAL:
+        keep_local(trial);
+        break;
+    case MODEL_MERGE_LEAVES:
+        settle_document(trial, &before, true);
+        break;
+    case MODEL_APPLY:
+        settle_applied(trial, &before);
+        break;
     }
 }
 
-static struct model_local met_of(const struct model_element *element)
+static void settle_lost_races(const struct trial *trial)
+{
+    if (trial->operation->kind == MODEL_INTERACTION) {
+        sync(trial->verdict, "keep_remote");
+        return;
+    }
+    note_conflict(trial, "ConcurrentModification");
+    fail_retryable(trial, "concurrent_modification");
+}
+
+static struct model_local local_of(const struct model_element *element)
 {
     if (element == NULL) {
         return (struct model_local){0};
@@ -351,53 +332,25 @@ static struct model_local met_of(const struct model_element *element)
                                 .is_removed = element->is_removed};
 }
 
-static void settle(struct work *work, const struct model_operation *operation,
-                   struct model_verdict *verdict)
+static void try_operation(struct work *work, const struct model_operation *operation,
+                          bool lost_races, struct model_verdict *verdict)
 {
-    const bool is_ahead = operation->timestamp_ms > work->run->arrival_ms;
-    const uint64_t t_ms = is_ahead ? work->run->arrival_ms : operation->timestamp_ms;
-    const struct local local =
-        operation->kind == MODEL_INTERACTION ? (struct local){0} : find_local(work, operation->id);
-    verdict->is_clamped = is_ahead;
-    verdict->met = met_of(local.element);
-    const struct decision decision = decide(work->run, operation, &local, t_ms);
-    const struct model_verdict before = *verdict;
-    if (decision.reason != NULL) {
-        note_conflict(verdict, &decision, t_ms);
-    }
-    switch (decision.action) {
-    case ACTION_NOT_FOUND:
-        settle_not_found(work, operation, &local, t_ms, verdict);
-        break;
-    case ACTION_KEEP_LOCAL:
-        fail(verdict, code_of_reason(decision.reason), false);
-        break;
-    case ACTION_APPLY:
-        settle_applied(work, operation, &local, t_ms, verdict);
-        if (verdict->standing == MODEL_FAILED) {
-            /* It failed for another reason than the conflict, which is not told then. */
-            const char *const code = verdict->code;
-            *verdict = before;
-            fail(verdict, code, false);
-        }
-        break;
-    }
-}
-
-static void settle_lost_races(struct work *work, const struct model_operation *operation,
-                              struct model_verdict *verdict)
-{
-    const struct decision decision = {.action = ACTION_KEEP_LOCAL,
-                                      .reason = "ConcurrentModification"};
-    const bool is_ahead = operation->timestamp_ms > work->run->arrival_ms;
-    verdict->is_clamped = is_ahead;
-    if (operation->kind == MODEL_INTERACTION) {
-        verdict->standing = MODEL_SYNCED;
+    if (operation->kind == MODEL_INVALID) {
+        fail(verdict, "invalid_operation", false);
         return;
     }
-    verdict->met = met_of(find_local(work, operation->id).element);
-    note_conflict(verdict, &decision, operation->timestamp_ms);
-    fail_retryable(work, verdict, "concurrent_modification");
+    struct trial trial = {.work = work, .operation = operation, .verdict = verdict};
+    verdict->is_clamped = operation->timestamp_ms > work->run->arrival_ms;
+    trial.t_ms = verdict->is_clamped ? work->run->arrival_ms : operation->timestamp_ms;
+    if (operation->kind != MODEL_INTERACTION) {
+        trial.met = find_met(work, operation->id);
+    }
+    verdict->met = local_of(trial.met.element);
+    if (lost_races) {
+        settle_lost_races(&trial);
+    } else {
+        settle(&trial);
+    }
 }
 
 void model_attempt_decide(const struct model_scene *scene, const struct model_run *run,
@@ -411,16 +364,9 @@ void model_attempt_decide(const struct model_scene *scene, const struct model_ru
     for (uint32_t i = 0; i < batch->operation_count; i++) {
         struct model_verdict *const verdict = &attempt->verdicts[i];
         *verdict = run->verdicts[i];
-        if (verdict->standing != MODEL_PENDING) {
-            continue;
-        }
-        verdict->attempt = run->attempt + 1;
-        if (batch->operations[i].kind == MODEL_INVALID) {
-            fail(verdict, "invalid_operation", false);
-        } else if (lost_races) {
-            settle_lost_races(&work, &batch->operations[i], verdict);
-        } else {
-            settle(&work, &batch->operations[i], verdict);
+        if (verdict->standing == MODEL_PENDING) {
+            verdict->attempt = run->attempt + 1;
+            try_operation(&work, &batch->operations[i], lost_races, verdict);
         }
     }
     attempt->scene_version = scene->version + (attempt->has_changed ? 1 : 0);

@@ -218,44 +218,60 @@ static void patch_map(struct value *target, const struct value *patch, struct po
     }
 }
 
-static void patch_transform(struct value *transform, const struct value *patch, struct pool *pool)
+static struct value *heeded_transform(const struct value *transform, struct pool *pool)
 {
-    for (const struct value *member = patch->first; member != NULL; member = member->next) {
-        if (!is_known_in_transform(member->key->text)) {
-            patch_member(transform, member, pool);
-            continue;
-        }
-        struct value *const stored = stored_in_transform(member->key->text, member, pool);
+    struct value *const heeded = value_of_map(pool);
+    for (const struct value *member = transform->first; member != NULL; member = member->next) {
+        const struct span key = member->key->text;
+        struct value *const stored = is_known_in_transform(key)
+                                         ? stored_in_transform(key, member, pool)
+                                         : value_copy(member, pool);
         if (stored != NULL) {
-            value_set(transform, key_copy(member, pool), stored);
+            value_set(heeded, key_copy(member, pool), stored);
         }
     }
+    return heeded;
 }
 
-/* What the protocol says on top of RFC 7396. */
-static void patch_element_member(struct value *element, const struct value *member,
-                                 struct pool *pool)
+/* What counts of one member; NULL where it is ignored. */
+static struct value *heeded_member(const struct value *member, struct pool *pool)
 {
     const struct span key = member->key->text;
+    const bool is_transform = span_equal_text(key, "transform");
     if (span_equal_text(key, "id")) {
-        return;
+        return NULL;
     }
-    if (span_equal_text(key, "transform") || span_equal_text(key, "kind")) {
-        if (member->type != VALUE_MAP) {
-            return;
+    if ((is_transform || span_equal_text(key, "kind")) && member->type != VALUE_MAP) {
+        return NULL;
+    }
+    if (is_transform) {
+        struct value *const heeded = heeded_transform(member, pool);
+        return heeded->count == 0 && member->count > 0 ? NULL : heeded;
+    }
+    return is_known_plain(key) ? stored_plain(key, member, pool) : value_copy(member, pool);
+}
+
+struct value *model_changes_heeded(const struct value *changes, struct pool *pool)
+{
+    struct value *const heeded = value_of_map(pool);
+    for (const struct value *member = changes->first; member != NULL; member = member->next) {
+        struct value *const counts = heeded_member(member, pool);
+        if (counts != NULL) {
+            value_set(heeded, key_copy(member, pool), counts);
         }
-        if (span_equal_text(key, "transform")) {
-            patch_transform(value_find(element, "transform"), member, pool);
-            return;
+    }
+    return heeded;
+}
+
+/* RFC 7396, but that parent, whose nil is a value, is no such case. */
+static void patch_heeded(struct value *element, const struct value *heeded, struct pool *pool)
+{
+    for (const struct value *member = heeded->first; member != NULL; member = member->next) {
+        if (is_known_plain(member->key->text)) {
+            value_set(element, key_copy(member, pool), value_copy(member, pool));
+        } else {
+            patch_member(element, member, pool);
         }
-    }
-    if (!is_known_plain(key)) {
-        patch_member(element, member, pool);
-        return;
-    }
-    struct value *const stored = stored_plain(key, member, pool);
-    if (stored != NULL) {
-        value_set(element, key_copy(member, pool), stored);
     }
 }
 
@@ -263,8 +279,6 @@ struct value *model_element_patched(const struct value *element, const struct va
                                     const struct model_settings *settings, struct pool *pool)
 {
     struct value *const patched = value_copy(element, pool);
-    for (const struct value *member = changes->first; member != NULL; member = member->next) {
-        patch_element_member(patched, member, pool);
-    }
+    patch_heeded(patched, model_changes_heeded(changes, pool), pool);
     return has_type(patched) && is_within_text_limit(patched, settings) ? patched : NULL;
 }

@@ -94,7 +94,16 @@ struct value *model_element_complete(const struct value *element,
 struct value *model_element_patched(const struct value *element, const struct value *changes,
                                     const struct model_settings *settings, struct pool *pool);
 
+/** The changes without what is ignored of them. */
+struct value *model_changes_heeded(const struct value *changes, struct pool *pool);
+
 /* --- Scenes --- */
+
+/** When something in an element was written last. */
+struct model_clock {
+    struct span pointer; /* JSON Pointer: "/transform/x" */
+    uint64_t time_ms;
+};
 
 struct model_element {
     struct pool pool; /* holds the rest */
@@ -103,6 +112,10 @@ struct model_element {
     uint64_t version, timestamp_ms;
     int64_t removed_at_ms;  /* a tombstone: the record time of the removal */
     struct value *document; /* NULL: a tombstone */
+    /* Where settings allow merge. */
+    struct model_clock *clocks; /* of all that was ever written to it */
+    size_t clock_count;
+    uint64_t add_clock_ms;
 };
 
 /** All zero is an empty scene. */
@@ -122,6 +135,24 @@ void model_scene_put(struct model_scene *scene, struct model_element *element);
 
 /** Of an element that is in no scene. NULL is allowed. */
 void model_element_free(struct model_element *element);
+
+/* --- Merge --- */
+
+/** The clock of what is, or would be, at this pointer. */
+uint64_t model_clock_of(const struct model_element *element, struct span pointer);
+
+/** Those leaves of a map that an operation of this time writes to the element (NULL: all of them);
+ * its id is none. */
+struct value *model_leaves_to_write(const struct model_element *element, const struct value *map,
+                                    uint64_t time_ms, struct pool *pool);
+
+/** The element with these leaves set, as an add says them. */
+struct value *model_element_with(const struct value *element, const struct value *leaves,
+                                 struct pool *pool);
+
+/** Notes the clocks of `before` (NULL: none) and that these leaves were written. */
+void model_note_written(struct model_element *element, const struct model_element *before,
+                        const struct value *leaves, uint64_t time_ms);
 
 /* --- Attempts --- */
 

@@ -42,7 +42,9 @@ void soak_report_print(const struct soak_report *report, FILE *out)
                   soak_setup_text(report->setup));
     print_faults(report, out);
     print_produced(report, out);
-    (void)fprintf(out, "\n| workers that ended by themselves, or wrongly | %u |\n|---|---|\n\n",
-                  report->worker_findings);
+    (void)fprintf(out, "\n| workers that | count |\n|---|---|\n");
+    print_row(out, "Kafka fenced for their static names, started again", report->workers_fenced);
+    print_row(out, "ended by themselves, or wrongly", report->worker_findings);
+    (void)fprintf(out, "\n");
     ledger_print(report->counts, out);
 }

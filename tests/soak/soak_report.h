@@ -16,7 +16,7 @@ struct soak_report {
     const struct soak_setup *setup;
     const struct soak_lanes *lanes;
     struct soak_produced produced;
-    unsigned worker_findings;
+    unsigned worker_findings, workers_fenced;
     int64_t faults_ms, settle_ms; /* how long they took */
     const struct ledger_counts *counts;
 };

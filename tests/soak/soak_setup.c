@@ -68,6 +68,8 @@ struct soak_setup soak_setup_read(void)
     setup.small_dedupe = soak_random_chance(&random, 300);
     setup.fsync_always = soak_random_chance(&random, 500);
     setup.no_cache = soak_random_chance(&random, 200);
+    /* Which of a batch's histories counts is told by its record alone. */
+    setup.lossy = setup.lossy && !setup.small_dedupe;
     make_directory(&setup);
     return setup;
 }

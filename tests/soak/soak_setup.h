@@ -32,7 +32,7 @@ struct soak_setup {
     bool small_dedupe;   /* batch records are evicted */
     bool fsync_always;   /* the store's file */
     bool no_cache;       /* every scene is read in every cycle */
-    bool lossy;          /* faults that make the store forget take part */
+    bool lossy;          /* faults that make the store forget take part, never with small_dedupe */
     bool tamper;         /* an element is taken out at the end: the run has to fail */
     const char *worker_log_level;
     char directory[SOAK_PATH_BYTES]; /* everything of the run is in it */

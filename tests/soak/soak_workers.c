@@ -12,6 +12,7 @@ enum {
     ARGUMENTS_MAX = 64,
     SETTING_BYTES = 384,
     FAULT_BYTES = 64,
+    LINE_BYTES = 4096,
     STOP_TIMEOUT_MS = 40000,
     RESTART_PAUSE_MS = 1000, /* before a worker that ended by itself is started again */
     EXIT_INTERNAL = 70,
@@ -36,7 +37,7 @@ struct soak_workers {
     const struct soak_setup *setup;
     struct soak_log *log;
     struct slot slots[PLACES];
-    unsigned findings;
+    unsigned findings, fenced;
     size_t setting_count;
     char settings[ARGUMENTS_MAX][SETTING_BYTES];
 };
@@ -199,18 +200,31 @@ void soak_workers_wake(struct soak_workers *workers)
     soak_workers_signal(workers, REPLACED, SIGCONT);
 }
 
-/* Of two workers with one name the group keeps the one that joined last, which may be either. */
-static bool may_be_fenced(const struct soak_workers *workers, int number)
+/*
+ * Of two workers with one name the group keeps the one that joined last, which may be either. And
+ * where the broker was silent for longer than a session, librdkafka 2.0.2 joins anew and then takes
+ * the late answer to a heartbeat of before for its own end.
+ */
+static bool is_fenced(const struct soak_workers *workers, const struct slot *slot)
 {
-    return number == REPLACED || workers->slots[REPLACED].pid != 0;
+    char line[LINE_BYTES];
+    bool is_found = false;
+    FILE *const file = workers->setup->static_members ? fopen(slot->log_path, "re") : NULL;
+    while (file != NULL && !is_found && fgets(line, sizeof(line), file) != NULL) {
+        is_found = strstr(line, "Static consumer fenced by other consumer") != NULL;
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return is_found;
 }
 
 /* Ends that were asked for, or that a fault point brought about. */
-static bool is_expected(const struct soak_workers *workers, int number, int exit_code)
+static bool is_expected(struct soak_workers *workers, const struct slot *slot, int exit_code)
 {
-    const struct slot *const slot = &workers->slots[number];
-    if (exit_code == EXIT_INTERNAL) {
-        return may_be_fenced(workers, number);
+    if (exit_code == EXIT_INTERNAL && is_fenced(workers, slot)) {
+        workers->fenced++;
+        return true;
     }
     if (exit_code == EXIT_SIGKILL) {
         return slot->is_ending || slot->has_fault;
@@ -224,7 +238,8 @@ static void note_end(struct soak_workers *workers, int number, int exit_code)
     struct slot *const slot = &workers->slots[number];
     slot->pid = 0;
     slot->is_to_start = number != REPLACED && (slot->is_to_start || !slot->is_ending);
-    if (is_expected(workers, number, exit_code)) {
+    slot->start_ms = slot->is_ending ? 0 : monotonic_ms() + RESTART_PAUSE_MS;
+    if (is_expected(workers, slot, exit_code)) {
         soak_log_line(workers->log, "worker %d: ended, exit code %d", number, exit_code);
         return;
     }
@@ -232,7 +247,6 @@ static void note_end(struct soak_workers *workers, int number, int exit_code)
     soak_log_line(workers->log, "FOUND: worker %d ended with exit code %d, which nobody asked for",
                   number, exit_code);
     soak_log_show_end(workers->log, slot->log_path);
-    slot->start_ms = monotonic_ms() + RESTART_PAUSE_MS;
 }
 
 void soak_workers_tend(struct soak_workers *workers)
@@ -283,6 +297,11 @@ void soak_workers_stop(struct soak_workers *workers)
 unsigned soak_workers_findings(const struct soak_workers *workers)
 {
     return workers->findings;
+}
+
+unsigned soak_workers_fenced(const struct soak_workers *workers)
+{
+    return workers->fenced;
 }
 
 void soak_workers_show_logs(struct soak_workers *workers)

@@ -53,6 +53,9 @@ void soak_workers_stop(struct soak_workers *workers);
 /** Ends that nobody asked for, exit codes that are wrong. */
 unsigned soak_workers_findings(const struct soak_workers *workers);
 
+/** Workers that Kafka shut out of the group for their name's sake; they were started again. */
+unsigned soak_workers_fenced(const struct soak_workers *workers);
+
 /** Shows the end of the log of each slot's last worker. */
 void soak_workers_show_logs(struct soak_workers *workers);
 

@@ -176,6 +176,7 @@ static bool settle(struct soak *soak)
             soak_log_line(&soak->log, "FOUND: no progress any more, and a lag of %lld records",
                           (long long)soak->progress.lag);
             show_lag(soak);
+            soak_workers_show_logs(soak->subjects.workers);
             return false;
         }
         sleep_ms(TICK_MS);
@@ -233,6 +234,7 @@ static bool judge(struct soak *soak)
         .setup = &soak->setup,
         .lanes = soak->lanes,
         .produced = soak_producer_counts(soak->producer),
+        .workers_fenced = soak_workers_fenced(soak->subjects.workers),
         .worker_findings = soak_workers_findings(soak->subjects.workers),
         .faults_ms = soak->faults_ms,
         .settle_ms = soak->settle_ms,
@@ -262,7 +264,6 @@ static bool has_all_batches(struct soak *soak)
 /* What a person needs to find the cause. */
 static void keep_evidence(struct soak *soak)
 {
-    soak_workers_show_logs(soak->subjects.workers);
     const size_t records =
         soak_dump_topics(soak_broker_bootstrap(soak->subjects.broker), soak->setup.directory);
     soak_log_line(&soak->log, "%zu records are in %s/<topic>.jsonl", records,

@@ -44,9 +44,10 @@ struct link {
     int client, server;
     struct flow up, down;
     struct command_scanner scanner;
-    bool has_hole;  /* bytes were lost */
-    bool is_ending; /* cut_after() has found its command: the server hears no more */
-    bool is_told;   /* and was told so */
+    bool has_hole;    /* bytes were lost */
+    bool is_stranded; /* all that comes is lost, and it stays open */
+    bool is_ending;   /* cut_after() has found its command: the server hears no more */
+    bool is_told;     /* and was told so */
 };
 
 /* What the test asks for; `order` rises with each call, the thread follows. */
@@ -253,10 +254,11 @@ static bool take_bytes(struct fault_proxy *proxy, struct link *link, bool is_up,
         return got == 0 || errno == EAGAIN || errno == EINTR;
     }
     size_t size = (size_t)got;
-    const bool is_lost = link->is_ending || proxy->now.mode == FAULT_PROXY_SWALLOW ||
+    const bool is_lost = link->is_ending || link->is_stranded ||
+                         proxy->now.mode == FAULT_PROXY_SWALLOW ||
                          (!is_up && proxy->now.mode == FAULT_PROXY_DROP_REPLIES);
     if (is_lost) {
-        link->has_hole = true;
+        link->has_hole = !link->is_stranded;
         return true;
     }
     if (is_up) {
@@ -478,6 +480,15 @@ void fault_proxy_retarget(struct fault_proxy *proxy, int target_port)
     struct orders *const wanted = begin_order(proxy);
     wanted->target_port = target_port;
     wanted->cuts++;
+    end_order(proxy);
+}
+
+void fault_proxy_strand(struct fault_proxy *proxy)
+{
+    (void)begin_order(proxy);
+    for (size_t i = 0; i < proxy->link_count; i++) {
+        proxy->links[i]->is_stranded = true;
+    }
     end_order(proxy);
 }
 

@@ -43,6 +43,10 @@ void fault_proxy_set_delay(struct fault_proxy *proxy, uint64_t delay_ms);
 /** Cuts all connections; whoever connects from now on reaches this port. */
 void fault_proxy_retarget(struct fault_proxy *proxy, int target_port);
 
+/** Half open for good: of the connections there are, each takes everything and nothing arrives,
+ * until its client hangs up. New ones are as the mode says. */
+void fault_proxy_strand(struct fault_proxy *proxy);
+
 /** Cuts all connections. */
 void fault_proxy_cut(struct fault_proxy *proxy);
 

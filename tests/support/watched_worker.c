@@ -16,7 +16,8 @@
 #include "worker/watchdog.h"
 
 enum {
-    PARTITIONS = 2, /* of each of the two topics */
+    PARTITIONS = 2, /* of each topic */
+    ALL_PARTITIONS = 4,
     ADDRESS_BYTES_MAX = 128,
     EXIT_BROKEN = 99, /* the process could not be set up: no test expects this */
     POLLS_MAX = 600,
@@ -78,9 +79,9 @@ static void settle_in(const struct watched_parts *parts)
         (void)watched_poll(parts);
         source_tell_partitions(parts->source, parts->progress);
         const struct progress *progress = parts->progress;
-        is_known = progress->partition_count == 2 * PARTITIONS;
-        for (size_t k = 0; is_known && k < 2 * PARTITIONS; k++) {
-            is_known = progress->partitions[k].at_end;
+        is_known = progress->partition_count == ALL_PARTITIONS;
+        for (size_t k = 0; is_known && k < ALL_PARTITIONS; k++) {
+            is_known = progress->partitions[k].position >= 0;
         }
     }
     need(is_known, "no partitions in time");

@@ -28,6 +28,7 @@ static struct arena attempt_arena;
 static struct buffer scratch;
 static struct verify_model model;
 static bool is_model_made;
+static bool has_all_results; /* not in most tests, which give a few only */
 
 static void begin(void)
 {
@@ -147,7 +148,7 @@ static void rebuild(void)
 {
     const struct verify_context context = {.settings = &settings,
                                            .log = &kept_log,
-                                           .has_all_results = true,
+                                           .has_all_results = has_all_results,
                                            .arena = &attempt_arena,
                                            .scratch = &scratch};
     const struct verify_scene *const scene = verify_log_find_scene(&kept_log, span_of_text("s"));
@@ -345,6 +346,47 @@ Test(verify_replay, a_resend_counts_once_unless_its_result_says_otherwise)
     cr_assert_eq(model.scene->version, 2);
 }
 
+/* The copy stands before the original in another partition; its own result would be there. */
+Test(verify_replay, what_was_passed_by_without_a_result_was_recognised)
+{
+    has_all_results = true;
+    batch(OPS_0, 0, "b", ADD("a", 1, 1));
+    batch(OPS_1, 0, "c", UPDATE("a", 2, 1));
+    batch(OPS_1, 1, "d", UPDATE("a", 3, 1));
+    batch(OPS_0, 1, "c", UPDATE("a", 2, 1));
+    result(0, 0, 1, 1, FINAL(1));
+    result(1, 1, 1, 2, FINAL(1));
+    result(0, 1, 1, 4, FINAL(1));
+    rebuild();
+    cr_assert_eq(number_of("a"), 2);
+    cr_assert(is_judged("a"));
+    cr_assert_not(model.has_guessed_order);
+    cr_assert(model.has_version_gap, "somebody else made version 3");
+}
+
+/* Neither of the two applied anything; the later removal raised the tombstone. */
+Test(verify_replay, of_equal_versions_the_one_that_moves_a_tombstone_comes_first)
+{
+    batch(OPS_0, 0, "b", ADD("a", 1, 1) "," REMOVE("a", 10));
+    batch(OPS_0, 1, "c", REMOVE("a", 20));
+    batch(OPS_1, 0, "d", REMOVE("a", 30));
+    result(0, 0, 1, 1, FINAL(2));
+    result(0, 1, 1, 2, "'final':true,'failed_count':1");
+    result(1, 0, 1, 2, "'final':true,'failed_count':1");
+    rebuild();
+    cr_assert_eq(timestamp_of("a"), 30);
+    cr_assert(verify_model_has_versions(&model));
+}
+
+/* Where the results do not go back, a worker may have forgotten the batch by then. */
+Test(verify_replay, a_resend_without_results_is_not_judged)
+{
+    batch(OPS_0, 0, "b", ADD("a", 1, 1));
+    batch(OPS_0, 1, "b", ADD("a", 1, 1));
+    rebuild();
+    cr_assert_not(is_judged("a"));
+}
+
 Test(verify_replay, a_forgotten_batch_was_applied_again)
 {
     batch(OPS_0, 0, "b", ADD("a", 1, 1));
@@ -490,6 +532,19 @@ Test(verify_replay, versions_of_other_programs_are_a_gap)
     cr_assert_eq(model.scene->version, 5);
     cr_assert_not(verify_model_has_versions(&model));
     cr_assert(is_judged("a"));
+}
+
+/* The result says that it changed something; the rebuild does not see what. */
+Test(verify_replay, a_version_that_the_rebuild_does_not_reach_is_a_gap)
+{
+    batch(OPS_0, 0, "b", ADD("a", 1, 10));
+    batch(OPS_0, 1, "c", UPDATE("a", 2, 5));
+    result(0, 0, 1, 1, FINAL(1));
+    result(0, 1, 1, 2, FINAL(1));
+    rebuild();
+    cr_assert_eq(number_of("a"), 1);
+    cr_assert_eq(model.scene->version, 2);
+    cr_assert_not(verify_model_has_versions(&model));
 }
 
 Test(verify_replay, base_versions_follow_the_results)
