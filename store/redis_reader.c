@@ -1,247 +1,40 @@
 #include "store/redis_reader.h"
 
-#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
-#include <sys/time.h>
-#include <time.h>
 
 #include "store/decimal.h"
 #include "store/position.h"
 #include "store/redis_command.h"
-#include "store/redis_errors.h"
 #include "store/redis_keys.h"
 
-enum {
-    RETRY_INTERVAL_MS = 100,
-    REPLIES_MAX = 4, /* to one exchange */
-    COMMAND_BYTES_MAX = 64 * 1024,
-    SCAN_CALLS_MAX = 100 * 1000 * 1000
-};
+enum { SCAN_CALLS_MAX = 100 * 1000 * 1000 };
 
 struct redis_reader {
-    struct redis_store_options options;
-    redisContext *connection; /* NULL: to be opened */
-    struct buffer commands;
+    struct redis_exchange exchange;
 };
 
 struct redis_reader *redis_reader_create(const struct redis_store_options *options)
 {
-    struct redis_reader *reader = calloc(1, sizeof(*reader));
-    if (reader == NULL) {
-        return NULL;
+    struct redis_reader *reader = malloc(sizeof(*reader));
+    if (reader != NULL) {
+        redis_exchange_init(&reader->exchange, options);
     }
-    reader->options = *options;
-    if (reader->options.username == NULL && reader->options.address.username[0] != '\0') {
-        reader->options.username = reader->options.address.username;
-    }
-    buffer_init(&reader->commands, COMMAND_BYTES_MAX);
     return reader;
-}
-
-static void disconnect(struct redis_reader *reader)
-{
-    if (reader->connection != NULL) {
-        redisFree(reader->connection);
-        reader->connection = NULL;
-    }
 }
 
 void redis_reader_destroy(struct redis_reader *reader)
 {
     if (reader != NULL) {
-        disconnect(reader);
-        buffer_deinit(&reader->commands);
+        redis_exchange_deinit(&reader->exchange);
         free(reader);
     }
 }
 
-/* ---- One exchange: commands out, as many replies back ---- */
-
-struct exchange {
-    redisReply *replies[REPLIES_MAX];
-    size_t count;
-};
-
-static void exchange_free(struct exchange *exchange)
+static enum redis_read connected(struct redis_exchange *exchange, void *context,
+                                 struct error *error)
 {
-    for (size_t i = 0; i < exchange->count; i++) {
-        freeReplyObject(exchange->replies[i]);
-    }
-    exchange->count = 0;
-}
-
-static struct span reply_span(const redisReply *reply)
-{
-    if (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_ERROR) {
-        return (struct span){0};
-    }
-    return span_make(reply->str, reply->len);
-}
-
-/** What an error reply means for the read; the error gets the reply and its cure. */
-static enum redis_read judge_error(const redisReply *reply, struct error *error)
-{
-    char text[REDIS_ERROR_TEXT_BYTES_MAX];
-    struct span said = reply_span(reply);
-    error_set(error, ERROR_STORE_ERROR, "%s", redis_error_describe(said, text));
-    return redis_error_class_of(said) == REDIS_ERROR_REQUEST ? REDIS_READ_REFUSED
-                                                             : REDIS_READ_UNAVAILABLE;
-}
-
-static enum redis_read no_memory(struct error *error)
-{
-    error_set(error, ERROR_OUT_OF_MEMORY, "out of memory while reading from Redis");
-    return REDIS_READ_NO_MEMORY;
-}
-
-static enum redis_read lost(struct redis_reader *reader, struct error *error)
-{
-    bool is_memory = reader->connection->err == REDIS_ERR_OOM;
-    if (reader->connection->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-        error_set(error, ERROR_STORE_ERROR,
-                  "Redis gave no answer within %d ms (redis.command_timeout_ms)",
-                  reader->options.command_timeout_ms);
-    } else {
-        error_set(error, ERROR_STORE_ERROR, "reading from Redis failed: %s",
-                  reader->connection->errstr);
-    }
-    disconnect(reader);
-    return is_memory ? no_memory(error) : REDIS_READ_UNAVAILABLE;
-}
-
-/** Sends what stands in `reader->commands` and reads `count` replies, which the caller frees. An
- * error among them is the outcome. */
-static enum redis_read exchange_run(struct redis_reader *reader, size_t count,
-                                    struct exchange *exchange, struct error *error)
-{
-    exchange->count = 0;
-    if (reader->commands.failed) {
-        return no_memory(error);
-    }
-    redisContext *connection = reader->connection;
-    if (redisAppendFormattedCommand(connection, (const char *)reader->commands.data,
-                                    reader->commands.size) != REDIS_OK) {
-        return lost(reader, error);
-    }
-    enum redis_read outcome = REDIS_READ_DONE;
-    while (exchange->count < count) {
-        void *reply = NULL;
-        if (redisGetReply(connection, &reply) != REDIS_OK) {
-            return lost(reader, error);
-        }
-        exchange->replies[exchange->count++] = reply;
-        const redisReply *last = reply;
-        if (last->type == REDIS_REPLY_ERROR && outcome == REDIS_READ_DONE) {
-            outcome = judge_error(last, error);
-        }
-    }
-    return outcome;
-}
-
-/* ---- Connecting ---- */
-
-static struct timeval timeval_of(int ms)
-{
-    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
-}
-
-/** Who we are, and which database. Returns the number of replies to come. */
-static size_t add_greeting(struct redis_reader *reader)
-{
-    const struct redis_store_options *options = &reader->options;
-    size_t count = 1;
-    if (options->password != NULL || options->username != NULL) {
-        bool has_user = options->username != NULL;
-        redis_command_begin(&reader->commands, has_user ? 3 : 2);
-        redis_command_add_text(&reader->commands, "AUTH");
-        if (has_user) {
-            redis_command_add_text(&reader->commands, options->username);
-        }
-        redis_command_add_text(&reader->commands,
-                               options->password != NULL ? options->password : "");
-        count++;
-    }
-    redis_command_begin(&reader->commands, 2);
-    redis_command_add_text(&reader->commands, "SELECT");
-    redis_command_add_int(&reader->commands, options->address.database);
-    return count;
-}
-
-static enum redis_read open_connection(struct redis_reader *reader, struct error *error)
-{
-    const struct redis_store_options *options = &reader->options;
-    const struct redis_address *address = &options->address;
-    struct timeval connect_time = timeval_of(options->connect_timeout_ms);
-    redisContext *connection =
-        address->is_unix
-            ? redisConnectUnixWithTimeout(address->host_or_path, connect_time)
-            : redisConnectWithTimeout(address->host_or_path, address->port, connect_time);
-    if (connection == NULL) {
-        return no_memory(error);
-    }
-    reader->connection = connection;
-    if (connection->err != 0 ||
-        redisSetTimeout(connection, timeval_of(options->command_timeout_ms)) != REDIS_OK) {
-        error_set(error, ERROR_STORE_ERROR, "cannot connect to Redis: %s", connection->errstr);
-        disconnect(reader);
-        return REDIS_READ_UNAVAILABLE;
-    }
-    buffer_clear(&reader->commands);
-    struct exchange exchange = {0};
-    enum redis_read outcome = exchange_run(reader, add_greeting(reader), &exchange, error);
-    exchange_free(&exchange);
-    if (outcome != REDIS_READ_DONE) {
-        disconnect(reader);
-    }
-    return outcome;
-}
-
-/* ---- Trying again ---- */
-
-/** One try at something, on an open connection. */
-typedef enum redis_read (*read_step)(struct redis_reader *reader, void *context,
-                                     struct error *error);
-
-static uint64_t now_ms(const struct redis_reader *reader)
-{
-    return reader->options.monotonic_ms(reader->options.clock_context);
-}
-
-static void rest(void)
-{
-    struct timespec pause = {.tv_nsec = RETRY_INTERVAL_MS * 1000000L};
-    (void)nanosleep(&pause, NULL);
-}
-
-static enum redis_read try_step(struct redis_reader *reader, read_step step, void *context,
-                                struct error *error)
-{
-    if (reader->connection == NULL) {
-        enum redis_read outcome = open_connection(reader, error);
-        if (outcome != REDIS_READ_DONE) {
-            return outcome;
-        }
-    }
-    return step(reader, context, error);
-}
-
-/** Tries until it works, or for `timeout_ms`. */
-static enum redis_read run_step(struct redis_reader *reader, int timeout_ms, read_step step,
-                                void *context, struct error *error)
-{
-    uint64_t deadline_ms = now_ms(reader) + (uint64_t)timeout_ms;
-    enum redis_read outcome = try_step(reader, step, context, error);
-    while (outcome == REDIS_READ_UNAVAILABLE && now_ms(reader) < deadline_ms) {
-        rest();
-        outcome = try_step(reader, step, context, error);
-    }
-    return outcome;
-}
-
-static enum redis_read connected(struct redis_reader *reader, void *context, struct error *error)
-{
-    (void)reader;
+    (void)exchange;
     (void)context;
     (void)error;
     return REDIS_READ_DONE;
@@ -250,7 +43,7 @@ static enum redis_read connected(struct redis_reader *reader, void *context, str
 enum redis_read redis_reader_connect(struct redis_reader *reader, int timeout_ms,
                                      struct error *error)
 {
-    return run_step(reader, timeout_ms, connected, NULL, error);
+    return redis_exchange_try(&reader->exchange, timeout_ms, connected, NULL, error);
 }
 
 /* ---- A scene ---- */
@@ -277,7 +70,7 @@ static enum redis_read take_position(struct scene_step *step, struct span name, 
     }
     position->name = arena_copy(step->arena, name);
     snapshot->position_count++;
-    return span_is_absent(position->name) ? no_memory(error) : REDIS_READ_DONE;
+    return span_is_absent(position->name) ? redis_exchange_no_memory(error) : REDIS_READ_DONE;
 }
 
 static enum redis_read take_meta_field(struct scene_step *step, struct span field,
@@ -312,12 +105,12 @@ static enum redis_read take_meta(struct scene_step *step, const redisReply *meta
     snapshot->positions =
         arena_alloc_array(step->arena, meta->elements / 2, sizeof(*snapshot->positions));
     if (snapshot->positions == NULL) {
-        return no_memory(error);
+        return redis_exchange_no_memory(error);
     }
     enum redis_read outcome = REDIS_READ_DONE;
     for (size_t i = 0; i + 1 < meta->elements && outcome == REDIS_READ_DONE; i += 2) {
-        outcome = take_meta_field(step, reply_span(meta->element[i]),
-                                  reply_span(meta->element[i + 1]), error);
+        outcome = take_meta_field(step, redis_reply_span(meta->element[i]),
+                                  redis_reply_span(meta->element[i + 1]), error);
     }
     return outcome;
 }
@@ -331,12 +124,13 @@ static enum redis_read take_elements(struct scene_step *step, const redisReply *
     snapshot->values = arena_alloc_array(step->arena, count, sizeof(struct span));
     bool fits = snapshot->ids != NULL && snapshot->values != NULL;
     for (size_t i = 0; fits && i < count; i++) {
-        snapshot->ids[i] = arena_copy(step->arena, reply_span(elements->element[2 * i]));
-        snapshot->values[i] = arena_copy(step->arena, reply_span(elements->element[2 * i + 1]));
+        snapshot->ids[i] = arena_copy(step->arena, redis_reply_span(elements->element[2 * i]));
+        snapshot->values[i] =
+            arena_copy(step->arena, redis_reply_span(elements->element[2 * i + 1]));
         fits = !span_is_absent(snapshot->ids[i]) && !span_is_absent(snapshot->values[i]);
     }
     snapshot->count = count;
-    return fits ? REDIS_READ_DONE : no_memory(error);
+    return fits ? REDIS_READ_DONE : redis_exchange_no_memory(error);
 }
 
 /** Takes EXEC's reply: meta and elements. */
@@ -349,7 +143,7 @@ static enum redis_read take_scene(struct scene_step *step, const redisReply *exe
     }
     for (size_t i = 0; i < exec->elements; i++) {
         if (exec->element[i]->type == REDIS_REPLY_ERROR) {
-            return judge_error(exec->element[i], error);
+            return redis_exchange_judge(exec->element[i], error);
         }
         if (exec->element[i]->type != REDIS_REPLY_ARRAY) {
             return refuse(error, "Redis's reply has another shape than the command asks for");
@@ -365,27 +159,28 @@ static void add_word(struct buffer *out, const char *word)
     redis_command_add_text(out, word);
 }
 
-static enum redis_read read_scene(struct redis_reader *reader, void *context, struct error *error)
+static enum redis_read read_scene(struct redis_exchange *exchange, void *context,
+                                  struct error *error)
 {
     static const enum redis_key keys[] = {REDIS_KEY_META, REDIS_KEY_ELEMENTS};
     struct scene_step *step = context;
-    struct buffer *commands = &reader->commands;
+    struct buffer *commands = &exchange->commands;
     step->snapshot = (struct scene_snapshot){0};
     buffer_clear(commands);
     add_word(commands, "MULTI");
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         redis_command_begin(commands, 2);
         redis_command_add_text(commands, "HGETALL");
-        redis_key_add(commands, span_of_text(reader->options.key_prefix), step->session_id,
+        redis_key_add(commands, span_of_text(exchange->options.key_prefix), step->session_id,
                       keys[i]);
     }
     add_word(commands, "EXEC");
-    struct exchange exchange = {0};
-    enum redis_read outcome = exchange_run(reader, 4, &exchange, error);
+    struct redis_replies replies;
+    enum redis_read outcome = redis_exchange_run(exchange, 4, &replies, error);
     if (outcome == REDIS_READ_DONE) {
-        outcome = take_scene(step, exchange.replies[3], error);
+        outcome = take_scene(step, replies.items[3], error);
     }
-    exchange_free(&exchange);
+    redis_replies_free(&replies);
     return outcome;
 }
 
@@ -394,7 +189,8 @@ enum redis_read redis_reader_scene(struct redis_reader *reader, struct span sess
                                    struct error *error)
 {
     struct scene_step step = {.session_id = session_id, .arena = arena};
-    enum redis_read outcome = run_step(reader, timeout_ms, read_scene, &step, error);
+    enum redis_read outcome =
+        redis_exchange_try(&reader->exchange, timeout_ms, read_scene, &step, error);
     if (outcome == REDIS_READ_DONE) {
         *out = step.snapshot;
     }
@@ -413,7 +209,7 @@ struct scan_step {
 static void add_pattern(struct buffer *out, const char *key_prefix)
 {
     struct buffer pattern;
-    buffer_init(&pattern, COMMAND_BYTES_MAX);
+    buffer_init(&pattern, REDIS_EXCHANGE_COMMAND_BYTES_MAX);
     for (const char *c = key_prefix; *c != '\0'; c++) {
         buffer_append_format(&pattern, strchr("*?[]\\^-", *c) != NULL ? "\\%c" : "%c", *c);
     }
@@ -438,7 +234,7 @@ static struct span session_of_key(struct span key, const char *key_prefix)
     return span_make(key.data + begin, (size_t)(end - key.data) - begin);
 }
 
-static enum redis_read take_keys(struct redis_reader *reader, struct scan_step *step,
+static enum redis_read take_keys(const struct redis_exchange *exchange, struct scan_step *step,
                                  const redisReply *reply, struct error *error)
 {
     bool is_good = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
@@ -451,33 +247,34 @@ static enum redis_read take_keys(struct redis_reader *reader, struct scan_step *
     const redisReply *keys = reply->element[1];
     for (size_t i = 0; i < keys->elements; i++) {
         struct span session_id =
-            session_of_key(reply_span(keys->element[i]), reader->options.key_prefix);
+            session_of_key(redis_reply_span(keys->element[i]), exchange->options.key_prefix);
         if (!span_is_absent(session_id) && !step->take(step->context, session_id)) {
-            return no_memory(error);
+            return redis_exchange_no_memory(error);
         }
     }
     memcpy(step->cursor, reply->element[0]->str, reply->element[0]->len + 1);
     return REDIS_READ_DONE;
 }
 
-static enum redis_read scan_once(struct redis_reader *reader, void *context, struct error *error)
+static enum redis_read scan_once(struct redis_exchange *exchange, void *context,
+                                 struct error *error)
 {
     struct scan_step *step = context;
-    struct buffer *commands = &reader->commands;
+    struct buffer *commands = &exchange->commands;
     buffer_clear(commands);
     redis_command_begin(commands, 6);
     redis_command_add_text(commands, "SCAN");
     redis_command_add_text(commands, step->cursor);
     redis_command_add_text(commands, "MATCH");
-    add_pattern(commands, reader->options.key_prefix);
+    add_pattern(commands, exchange->options.key_prefix);
     redis_command_add_text(commands, "COUNT");
     redis_command_add_text(commands, "1000");
-    struct exchange exchange = {0};
-    enum redis_read outcome = exchange_run(reader, 1, &exchange, error);
+    struct redis_replies replies;
+    enum redis_read outcome = redis_exchange_run(exchange, 1, &replies, error);
     if (outcome == REDIS_READ_DONE) {
-        outcome = take_keys(reader, step, exchange.replies[0], error);
+        outcome = take_keys(exchange, step, replies.items[0], error);
     }
-    exchange_free(&exchange);
+    redis_replies_free(&replies);
     return outcome;
 }
 
@@ -486,7 +283,8 @@ enum redis_read redis_reader_scan(struct redis_reader *reader, int timeout_ms,
 {
     struct scan_step step = {.cursor = "0", .take = take, .context = context};
     for (int i = 0; i < SCAN_CALLS_MAX; i++) {
-        enum redis_read outcome = run_step(reader, timeout_ms, scan_once, &step, error);
+        enum redis_read outcome =
+            redis_exchange_try(&reader->exchange, timeout_ms, scan_once, &step, error);
         if (outcome != REDIS_READ_DONE || strcmp(step.cursor, "0") == 0) {
             return outcome;
         }

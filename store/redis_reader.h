@@ -13,20 +13,13 @@
 #ifndef SCENESYNC_STORE_REDIS_READER_H
 #define SCENESYNC_STORE_REDIS_READER_H
 
-#include "store/redis_store.h"
+#include "store/redis_exchange.h"
 
 struct redis_reader;
 
 /** Connects nothing yet. Borrows the options' texts. Returns owned, or NULL: out of memory. */
 struct redis_reader *redis_reader_create(const struct redis_store_options *options);
 void redis_reader_destroy(struct redis_reader *reader);
-
-enum redis_read {
-    REDIS_READ_DONE,
-    REDIS_READ_REFUSED,     /* what stands under the scene's keys is no scene; others can be read */
-    REDIS_READ_UNAVAILABLE, /* not within the time; the error says what Redis said last */
-    REDIS_READ_NO_MEMORY
-};
 
 /** Waits until Redis can be read from. `timeout_ms` is for all tries together. */
 __attribute__((warn_unused_result)) enum redis_read
@@ -44,7 +37,8 @@ struct scene_snapshot {
     size_t count;
 };
 
-/** Reads one scene; its bytes are copied into the arena. */
+/** Reads one scene; its bytes are copied into the arena. REDIS_READ_REFUSED: what stands under its
+ * keys is no scene. */
 __attribute__((warn_unused_result)) enum redis_read
 redis_reader_scene(struct redis_reader *reader, struct span session_id, int timeout_ms,
                    struct arena *arena, struct scene_snapshot *out, struct error *error);

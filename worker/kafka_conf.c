@@ -153,8 +153,12 @@ static enum log_level level_of_line(int level, const char *facility, const char 
 static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
     struct kafka_context *context = rd_kafka_opaque(client);
+    struct log *log = context->log;
+    if (log == NULL) {
+        return;
+    }
     struct log_line line;
-    log_begin(&line, context->log, level_of_line(level, facility, text), "kafka client");
+    log_begin(&line, log, level_of_line(level, facility, text), "kafka client");
     log_text(&line, "client", context->client);
     log_text(&line, "facility", facility);
     log_text(&line, "text", text);

@@ -31,7 +31,7 @@ __attribute__((warn_unused_result)) bool kafka_conf_check(const struct settings 
  * until the client is destroyed.
  */
 struct kafka_context {
-    struct log *log;
+    struct log *_Atomic log; /* NULL: nothing is logged */
     struct clock clock;
     const char *client; /* "consumer" or "producer", for the log */
     void *owner;

@@ -156,12 +156,25 @@ static void leave_group(struct record_source *source)
     log_end(&line);
 }
 
+/**
+ * librdkafka before 2.2 aborts in rd_kafka_destroy() where a cooperative member ends between
+ * joining and its first assignment (its issue 4312). Then the client is left to the end of the
+ * process, which is near, with what its threads reach; it has left the group and says nothing more.
+ */
+static bool must_leave_client(const struct record_source *source)
+{
+    enum { FIXED_IN_VERSION = 0x02020000 };
+    return rd_kafka_version() < FIXED_IN_VERSION && !source->was_member &&
+           strcmp(rd_kafka_rebalance_protocol(source->consumer), "COOPERATIVE") == 0;
+}
+
 void source_destroy(struct record_source *source)
 {
     if (source == NULL) {
         return;
     }
     if (source->consumer != NULL) {
+        bool is_left = must_leave_client(source);
         leave_group(source);
         struct assignment_cursor cursor = {0};
         struct assigned_partition *partition = assignment_next(&source->assignment, &cursor);
@@ -169,6 +182,10 @@ void source_destroy(struct record_source *source)
             source_drop_held(source, partition);
         }
         rd_kafka_queue_destroy(source->commit_replies);
+        if (is_left) {
+            source->context.log = NULL;
+            return;
+        }
         rd_kafka_destroy_flags(source->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
     assignment_deinit(&source->assignment);
@@ -218,8 +235,8 @@ size_t source_poll(struct record_source *source, struct record *records, size_t 
         .records = records, .count_max = count_max, .bytes_max = bytes_max};
     uint64_t deadline_ms = clock_monotonic_ms(&source->clock) + (uint64_t)timeout_ms;
     source->claims_wanted = false;
-    for (size_t i = 0;
-         i < POLLS_MAX && source->fatal[0] == '\0' && !source_is_abandoned(source); i++) {
+    for (size_t i = 0; i < POLLS_MAX && source->fatal[0] == '\0' && !source_is_abandoned(source);
+         i++) {
         if (delivery.count == 0) {
             source_commit_serve(source);
         }

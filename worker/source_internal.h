@@ -31,8 +31,9 @@ struct record_source {
     size_t commits_in_flight;
     uint64_t next_commit_ms;
     struct buffer committed_text;
-    atomic_bool abandoned; /* source_watch.h */
-    bool is_member;        /* the group has given it its share, which may be nothing */
+    atomic_bool abandoned;              /* source_watch.h */
+    bool is_member;                     /* the group has given it its share, which may be nothing */
+    bool was_member;                    /* it did once */
     bool claims_required;               /* an assigned partition rests until it is claimed */
     bool claims_wanted;                 /* one was assigned since the last source_poll() began */
     char fatal[SOURCE_FATAL_BYTES_MAX]; /* empty: none */

@@ -120,6 +120,7 @@ void source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
     }
     if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         source->is_member = true;
+        source->was_member = true;
         add_partitions(source, partitions);
         apply(source, error, partitions);
         source_rest_assigned(source, partitions);

@@ -175,12 +175,12 @@ struct stall {
     uint64_t for_ms;
     const char *cause;
     size_t partition_count;
-    bool has_answer;      /* from Kafka, when asked for the lag */
+    bool has_answer;      /* Kafka was there when it was asked for the lag */
     int64_t lag;          /* over all partitions that it is known of */
     struct buffer behind; /* "<topic>/<partition>:<lag>", "?" where it is not known */
 };
 
-/** SIGALRM, and SIGALRM only: the process has to end, whatever else hangs. */
+/** SIGALRM's handler: the process has to end, whatever hangs. */
 static void end_process(int number)
 {
     (void)number;
@@ -219,6 +219,7 @@ static void measure(struct watchdog *watchdog, struct stall *stall)
     if (!progress_copy_partitions(watchdog->parts.progress, &partitions, &stall->partition_count)) {
         return;
     }
+    stall->has_answer = stall->partition_count == 0;
     uint64_t until_ms = live(watchdog) + LAST_LOOK_MS_MAX;
     for (size_t i = 0; i < stall->partition_count; i++) {
         int64_t lag = -1;
@@ -243,6 +244,9 @@ static void report(struct watchdog *watchdog, const struct stall *stall, bool ha
     log_uint(&line, "partitions", stall->partition_count);
     log_int(&line, "lag", stall->lag);
     log_span(&line, "behind", buffer_span(&stall->behind));
+    if (stall->behind.failed) {
+        log_text(&line, "more", "…");
+    }
     log_text(&line, "left_group", has_left ? "true" : "false");
     log_text(&line, "cure",
              "start it again; where that comes again, see that its log is read, its name server "

@@ -24,7 +24,7 @@
  * Lifetime: watchdog_start() after the source was created and before the first cycle, and
  * watchdog_destroy() before anything it borrows ends: first of all when a worker is closed. Once it
  * has found a stall watchdog_destroy() does not return: the process ends meanwhile. Threading: both
- * on the main thread; the watchdog takes no signals. Cost: wakes once a second, asks Kafka for the
+ * on the main thread, which keeps SIGINT and SIGTERM. Cost: wakes once a second, asks Kafka for the
  * ends of the partitions every quarter of the time-out.
  */
 #ifndef SCENESYNC_WORKER_WATCHDOG_H

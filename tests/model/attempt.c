@@ -1,4 +1,5 @@
 /* Section 4: one attempt of a batch on a scene (model.h). */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "tests/model/decide.h"
@@ -217,6 +218,7 @@ static struct model_element *make_applied(const struct trial *trial)
     const struct model_settings *const settings = trial->work->run->settings;
     const struct model_element *const before = trial->met.element;
     const bool is_add = operation->kind == MODEL_ADD;
+    assert(is_add || before != NULL);
     struct model_element *const element = create_element(operation->id);
     struct pool pool = {0};
     element->document = is_add ? value_copy(operation->content, &element->pool)
@@ -239,6 +241,7 @@ static struct model_element *make_merged(const struct trial *trial)
     const struct model_operation *const operation = trial->operation;
     const struct model_element *const before = trial->met.element;
     const bool is_add = operation->kind == MODEL_ADD;
+    assert(before != NULL);
     struct pool pool = {0};
     const struct value *const said =
         is_add ? operation->said : model_changes_heeded(operation->content, &pool);
