@@ -231,7 +231,6 @@ static enum cycle_outcome run_once(struct cycle *cycle, struct run *run, struct 
     if (!cycle_decode(cycle, run, error) || !cycle_group(cycle, run, &context, error)) {
         return CYCLE_FATAL;
     }
-    patience_note(&cycle->patience, PROGRESS_WORKING);
     fault_reach(cycle->parts.faults, FAULT_AFTER_DECODE);
     enum cycle_outcome outcome = cycle_apply(cycle, run, &context, error);
     if (outcome == CYCLE_WORKED) {
@@ -309,6 +308,9 @@ enum cycle_outcome cycle_run(struct cycle *cycle, int timeout_ms)
         cycle->record_count = source_poll(cycle->parts.source, cycle->records, CYCLE_RECORDS_MAX,
                                           PAYLOAD_BYTES_MAX, timeout_ms);
         cycle->parts.stats->records += cycle->record_count;
+        if (cycle->record_count > 0) {
+            patience_note(&cycle->patience, PROGRESS_WORKING);
+        }
     }
     const char *fatal = source_fatal_error(cycle->parts.source);
     if (fatal != NULL) {

@@ -27,13 +27,13 @@ struct record {
     int64_t offset;
     int64_t timestamp_ms;           /* -1 where the record has none */
     bool log_append_time;           /* the topic stamped it */
+    bool was_sent;                  /* the cycle's: committed or sent to be, not published yet */
     struct span key;                /* absent where the record has none */
     struct span value;              /* never absent; empty for a tombstone record */
     uint64_t received_monotonic_ms; /* or when it became due, if that was later */
     uint64_t received_wall_ms;
     uint64_t assignment; /* under which it was delivered */
     void *message;       /* the source's */
-    bool was_sent;       /* the cycle's: a commit with it went out, nothing was published yet */
 };
 
 struct record_header {

@@ -1,6 +1,7 @@
 #include "worker/source_claim.h"
 
 #include "worker/source_internal.h"
+#include "worker/source_watch.h"
 
 enum { ASK_MS = 2000, SEEK_MS = 1000 };
 
@@ -93,12 +94,13 @@ bool source_ask_committed(struct record_source *source)
 bool source_ask_log(struct record_source *source, const char *topic, int32_t number, int64_t *start,
                     int64_t *end)
 {
-    rd_kafka_resp_err_t error =
-        rd_kafka_query_watermark_offsets(source->consumer, topic, number, start, end, ASK_MS);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        report(source, "kafka does not tell where a log starts and ends, asking again", error);
+    bool is_answered = source_query_first(source, topic, number, ASK_MS, start) &&
+                       source_query_end(source, topic, number, ASK_MS, end);
+    if (!is_answered) {
+        report(source, "kafka does not tell where a log starts and ends, asking again",
+               RD_KAFKA_RESP_ERR__TIMED_OUT);
     }
-    return error == RD_KAFKA_RESP_ERR_NO_ERROR;
+    return is_answered;
 }
 
 static rd_kafka_resp_err_t seek(struct record_source *source,

@@ -196,7 +196,6 @@ Test(ledger, passes_a_random_run_and_finds_one_write_beside_it)
 
     /* [1, 1, {"id": "a"}] */
     REDIS_RUN(world_redis(world), "HSET", "scene:{s1}:elements", "a",
-              "\x93\x01\x01\x81\xa2id\xa1"
-              "a");
+              "\x93\x01\x01\x81\xa2\x69\x64\xa1\x61");
     expect_tampering_found();
 }

@@ -319,11 +319,11 @@ static bool is_applied_before(const struct story *story, const struct story *tha
 /* First attempts of one partition took effect in the order of its log. */
 static void check_log_order(struct ledger *ledger, const struct story *stories, size_t count)
 {
-    const struct story **const list = grown(NULL, count, sizeof(*list));
+    const struct story **const list = grown(NULL, count, sizeof(struct story *));
     for (size_t i = 0; i < count; i++) {
         list[i] = &stories[i];
     }
-    qsort(list, count, sizeof(*list), log_order);
+    qsort(list, count, sizeof(struct story *), log_order);
     for (size_t i = 1; i < count; i++) {
         const struct place *const before = &list[i - 1]->delivery->place;
         const struct place *const after = &list[i]->delivery->place;

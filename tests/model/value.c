@@ -390,11 +390,6 @@ bool value_is_sound(const struct value *value)
     return true;
 }
 
-bool value_is(const struct value *value, enum value_type type)
-{
-    return value != NULL && value->type == type;
-}
-
 bool value_is_text(const struct value *value, const char *text)
 {
     return value_is(value, VALUE_STR) && span_equal_text(value->text, text);

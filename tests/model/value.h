@@ -65,7 +65,12 @@ struct value *value_find_span(const struct value *map, struct span key);
 /** The same, NULL where the member is nil. */
 struct value *value_find_given(const struct value *map, const char *key);
 
-bool value_is(const struct value *value, enum value_type type); /* NULL is nothing */
+/** NULL is nothing. */
+static inline bool value_is(const struct value *value, enum value_type type)
+{
+    return value != NULL && value->type == type;
+}
+
 bool value_is_text(const struct value *value, const char *text);
 
 /** The protocol's uint: an integer, or a float without a fraction up to 2^53. */

@@ -518,11 +518,11 @@ void history_retry(struct history *history, const char *batch_id)
     attempt(history, batch, from);
 }
 
-void history_publish_again(struct history *history, const char *batch_id)
+/* The last one published of this batch. */
+static const struct history_record *find_latest_result(const struct history *history,
+                                                       const char *batch_id)
 {
     const struct history_record *latest = NULL;
-    const struct history_batch *const batch = find_batch(history, span_of_text(batch_id));
-    must(batch != NULL, "there is no such batch");
     for (size_t i = 0; i < history->record_count; i++) {
         struct pool pool = {0};
         const struct ledger_record *const record = &history->records[i].record;
@@ -536,6 +536,15 @@ void history_publish_again(struct history *history, const char *batch_id)
         }
         pool_free(&pool);
     }
+    if (latest == NULL) {
+        abort();
+    }
+    return latest;
+}
+
+void history_publish_again(struct history *history, const char *batch_id)
+{
+    const struct history_record *const latest = find_latest_result(history, batch_id);
     struct history_record *const copy = add_record(history, LEDGER_RESULTS, 0, 0);
     copy->record.key = latest->record.key;
     copy->record.value = latest->record.value;

@@ -579,8 +579,8 @@ Test(model, refuses_what_breaks_the_rules_inside_an_operation)
         "{'op':'add','timestamp':1,'element':{'id':'a b','kind':{'type':'T'}}}",
         "{'op':'add','timestamp':1,'element':{'id':'a','kind':{'type':'T'},'transform':5}}",
         "{'op':'add','timestamp':1,'element':{'id':'a','kind':{'type':'T'},'selected':1}}",
-        "{'op':'add','timestamp':1,'element':{'id':'a','kind':{'type':'T'},'transform':{'x':null,"
-        "'z_index':1.5}}}",
+        "{'AddElement':{'timestamp':1,'element':{'id':'a','kind':{'type':'T'},'transform':5}}}",
+        "{'op':'add','timestamp':1,'element':{'id':'a','kind':{'type':'T'},'transform':{'x':'1'}}}",
         "{'op':'add','element':{'id':'a','kind':{'type':'T'}}}",
         "{'op':'add','timestamp':-1,'element':{'id':'a','kind':{'type':'T'}}}",
         "{'op':'update','timestamp':1,'id':'present','changes':[]}",
