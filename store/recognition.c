@@ -26,6 +26,21 @@ static bool pending_equals(const struct batch_record *record, const struct retry
                                                 record->pending_count * sizeof(uint32_t)) == 0;
 }
 
+/* Whether the requeue is the one that the recorded attempt asked for. After lost writes an earlier
+ * attempt may have been made again, with another outcome; requeues of the one that was lost still
+ * stand in Kafka, and must not go on from what is no more. */
+static bool is_requeue_of(const struct batch_record *record, const struct retry_section *retry)
+{
+    const struct sync_result *result = &record->result;
+    return record->attempt + 1 == retry->attempt && pending_equals(record, retry) &&
+           retry->not_before_ms == result->next_attempt_at_ms &&
+           retry->duration_ms == result->duration_ms &&
+           retry->synced_count == result->synced_count &&
+           retry->attempt_version_count == result->attempt_version_count &&
+           memcmp(retry->attempt_versions, result->attempt_versions,
+                  result->attempt_version_count * sizeof(uint64_t)) == 0;
+}
+
 static enum verdict recognise_first(const struct recognition_case *arrived)
 {
     const struct batch_record *record = arrived->record;
@@ -50,8 +65,8 @@ static enum verdict recognise_retry(const struct recognition_case *arrived)
         is_same_delivery(&record->delivery, &arrived->delivery)) {
         return VERDICT_REDELIVERED;
     }
-    bool is_next = record->attempt + 1 == retry->attempt && pending_equals(record, retry);
-    return is_next && !is_behind_position(arrived) ? VERDICT_NEW : VERDICT_STALE;
+    return is_requeue_of(record, retry) && !is_behind_position(arrived) ? VERDICT_NEW
+                                                                        : VERDICT_STALE;
 }
 
 enum verdict recognise(const struct recognition_case *arrived)

@@ -70,7 +70,7 @@ static int fail_unavailable(const struct command_kafka *kafka, const char *topic
     if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
         (void)fprintf(stderr,
                       "scenesync: topic %s does not exist at %s (waited %" PRIu64
-                      " ms); create it or name another with --topic\n",
+                      " ms); create it, or correct topics.ops or --topic\n",
                       topic, kafka->servers, timeout_ms);
     } else {
         (void)fprintf(stderr,

@@ -205,7 +205,6 @@ static enum cycle_outcome raise_watermark(struct cycle *cycle, const struct run 
     enum watermark_outcome outcome = watermark_raise(
         cycle->watermark, run->records, run->count, store_epoch(cycle->parts.store), &cycle->arena);
     if (outcome == WATERMARK_AGAIN) {
-        scene_cache_clear(cycle->cache);
         cycle->parts.stats->cycles_repeated++;
     }
     return outcome_of(cycle, outcome, error);
@@ -243,6 +242,9 @@ static enum cycle_outcome run_once(struct cycle *cycle, struct run *run, struct 
     }
     for (size_t i = 0; i < run->work_count; i++) {
         scene_work_finish(&run->works[i]);
+    }
+    if (outcome == CYCLE_AGAIN) {
+        scene_cache_clear(cycle->cache); /* it may hold what was never committed, or is lost */
     }
     if (outcome == CYCLE_WORKED) {
         fault_reach(cycle->parts.faults, FAULT_AFTER_WATERMARK);

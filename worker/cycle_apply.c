@@ -77,7 +77,6 @@ static enum cycle_outcome repeat_run(struct cycle *cycle, const struct run *run)
 {
     cycle_drain_store(cycle);
     note_sent(run);
-    scene_cache_clear(cycle->cache); /* it may hold changes that were never committed */
     watermark_doubt(cycle->watermark);
     cycle->parts.stats->cycles_repeated++;
     struct log_line line;

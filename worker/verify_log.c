@@ -150,7 +150,6 @@ bool verify_log_add_batch(struct verify_log *log, const struct verify_record *re
     kept->next = NULL;
     *(lane->last == NULL ? &lane->first : &lane->last->next) = kept;
     lane->last = kept;
-    log->batch_count++;
     return true;
 }
 

@@ -69,8 +69,7 @@ struct verify_log {
     struct verify_index result_index; /* numbers of `results` */
     struct verify_result **results;
     size_t result_capacity;
-    uint64_t sequence;    /* rises with every result */
-    uint64_t batch_count; /* kept */
+    uint64_t sequence; /* rises with every result */
 };
 
 /** `topic_ops` and `session_id` are borrowed; `bytes_max` caps what is kept. */

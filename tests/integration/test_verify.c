@@ -530,19 +530,25 @@ Test(verify, is_equal_again_after_a_replay_of_lost_writes)
     await_equal("3 scenes with 5 elements: 3 equal");
 }
 
-/* The store is emptied twice under load. What was done after the first time, by retries that came
- * in another order, has results that took the place of those before. */
+/* Under load workers are killed and the store is emptied, twice each. What was done before, by
+ * retries that came in another order, has results that later ones take the place of. */
 Test(verify, is_equal_again_after_losses_at_random)
 {
+    enum { PART = RANDOM_BATCHES / 5 };
     random_state = test_seed();
     world = world_create(RANDOM_PARTITIONS, 3);
     world_set(world, "retry.initial_delay_ms=40");
     world_set(world, "dedupe.max_batches=4");
-    world_start_worker(world);
+    struct worker_process *victim = world_start_worker(world);
     world_start_worker(world);
     for (int i = 0; i < RANDOM_BATCHES; i++) {
         send_random_batch(i);
-        if (i == RANDOM_BATCHES / 3 || i == RANDOM_BATCHES / 2) {
+        if (i == PART || i == 3 * PART) {
+            worker_process_signal(victim, SIGKILL);
+            (void)worker_process_await_exit(victim, WORLD_WAIT_MS);
+            victim = world_start_worker(world);
+        }
+        if (i == 2 * PART || i == 4 * PART) {
             REDIS("FLUSHALL");
         }
     }

@@ -14,6 +14,8 @@ static struct store_position position;
 
 static uint32_t recorded_pending[] = {1, 4};
 static uint32_t carried_indexes[] = {1, 4};
+static uint64_t recorded_versions[] = {7};
+static uint64_t carried_versions[] = {7};
 
 static void setup(void)
 {
@@ -32,8 +34,21 @@ static void setup(void)
         .fingerprint = arrived.fingerprint,
         .pending_indexes = recorded_pending,
         .pending_count = 2,
+        .result = {.synced_count = 3,
+                   .attempt_versions = recorded_versions,
+                   .attempt_version_count = 1,
+                   .next_attempt_at_ms = 5100,
+                   .duration_ms = 4},
     };
-    retry = (struct retry_section){.attempt = 2, .indexes = carried_indexes, .index_count = 2};
+    carried_versions[0] = recorded_versions[0];
+    retry = (struct retry_section){.attempt = 2,
+                                   .not_before_ms = 5100,
+                                   .indexes = carried_indexes,
+                                   .index_count = 2,
+                                   .synced_count = 3,
+                                   .duration_ms = 4,
+                                   .attempt_versions = carried_versions,
+                                   .attempt_version_count = 1};
 }
 
 TestSuite(recognition, .init = setup);
@@ -187,6 +202,25 @@ Test(recognition, retry_of_other_operations_than_the_pending_ones_is_stale)
     retry.index_count = 2;
     record.pending_count = 0;
     cr_assert_eq(recognise(&arrived), VERDICT_STALE, "nothing is pending");
+}
+
+/* The store lost the first attempt, and it was made again: the same operations wait again. */
+Test(recognition, requeue_of_an_attempt_that_was_lost_is_stale)
+{
+    arrive_as_retry();
+    retry.not_before_ms++;
+    cr_assert_eq(recognise(&arrived), VERDICT_STALE);
+    retry.not_before_ms--;
+    retry.duration_ms++;
+    cr_assert_eq(recognise(&arrived), VERDICT_STALE);
+    retry.duration_ms--;
+    retry.synced_count++;
+    cr_assert_eq(recognise(&arrived), VERDICT_STALE);
+    retry.synced_count--;
+    carried_versions[0]++;
+    cr_assert_eq(recognise(&arrived), VERDICT_STALE);
+    carried_versions[0]--;
+    cr_assert_eq(recognise(&arrived), VERDICT_NEW);
 }
 
 Test(recognition, retry_behind_its_partitions_position_is_stale)
