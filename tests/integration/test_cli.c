@@ -199,7 +199,8 @@ Test(cli, what_is_not_there_is_said)
 
 Test(cli, usage_is_explained)
 {
-    static const char *const commands[] = {"worker", "broker", "produce", "results", "scene"};
+    static const char *const commands[] = {"worker",  "broker", "produce",
+                                           "results", "scene",  "verify"};
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         const struct command_outcome help = RUN(commands[i], "--help");
         expect(help, OK, "");
