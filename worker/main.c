@@ -23,9 +23,11 @@ static const char help[] =
     "  scenesync produce batches.jsonl && scenesync results --count 1\n"
     "\n"
     "Exit codes: 0 done; 1 not everything was done; 64 wrong command line; 69 Kafka or Redis\n"
-    "cannot be reached; 70 a failure that cannot be gone on after; 74 the worker got no further and\n"
+    "cannot be reached; 70 a failure that cannot be gone on after; 74 the worker got no further "
+    "and\n"
     "left its group; 75 it was stopped with work in flight (drain time-out, second signal): it\n"
-    "will be delivered again; 76 the store lost writes, and it was set to stop; 78 wrong setting.\n";
+    "will be delivered again; 76 the store lost writes, and it was set to stop; 78 wrong "
+    "setting.\n";
 
 struct command {
     const char *name;
@@ -34,8 +36,7 @@ struct command {
 
 static const struct command commands[] = {
     {"worker", command_worker},   {"broker", command_broker}, {"produce", command_produce},
-    {"results", command_results}, {"scene", command_scene},
-    {"verify", command_verify},
+    {"results", command_results}, {"scene", command_scene},   {"verify", command_verify},
 };
 
 int main(int argc, char **argv)
