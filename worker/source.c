@@ -165,7 +165,7 @@ static bool must_leave_client(const struct record_source *source)
 {
     enum { FIXED_IN_VERSION = 0x02020000 };
     return rd_kafka_version() < FIXED_IN_VERSION && !source->was_member &&
-           strcmp(rd_kafka_rebalance_protocol(source->consumer), "COOPERATIVE") == 0;
+           source_is_cooperative(source);
 }
 
 void source_destroy(struct record_source *source)

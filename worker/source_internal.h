@@ -79,6 +79,10 @@ void source_set_paused(struct record_source *source, struct assigned_partition *
 /** Destroys the records held of a partition. */
 void source_drop_held(struct record_source *source, struct assigned_partition *partition);
 
+/** Whether the group's members keep what they hold during a rebalance. librdkafka names no protocol
+ * while it closes: then they do not, and one unassignment of everything is right. */
+bool source_is_cooperative(const struct record_source *source);
+
 /** librdkafka's rebalance callback; its opaque is a kafka_context owned by a source. */
 void source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
                       rd_kafka_topic_partition_list_t *partitions, void *opaque);

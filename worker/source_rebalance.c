@@ -88,12 +88,18 @@ static void remove_partitions(struct record_source *source,
     }
 }
 
+bool source_is_cooperative(const struct record_source *source)
+{
+    const char *protocol = rd_kafka_rebalance_protocol(source->consumer);
+    return protocol != NULL && strcmp(protocol, "COOPERATIVE") == 0;
+}
+
 /** Tells librdkafka which partitions to fetch; NULL for none. */
 static void apply(struct record_source *source, rd_kafka_resp_err_t event,
                   const rd_kafka_topic_partition_list_t *partitions)
 {
     rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
-    bool cooperative = strcmp(rd_kafka_rebalance_protocol(source->consumer), "COOPERATIVE") == 0;
+    bool cooperative = source_is_cooperative(source);
     bool assign = event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     if (!cooperative) {
         error = rd_kafka_assign(source->consumer, assign ? partitions : NULL);

@@ -123,6 +123,19 @@ static const struct memory *find_memory(const struct ledger *ledger,
     return latest;
 }
 
+/* Where they do not, the result was put together from two histories. */
+static void check_versions_rise(struct ledger *ledger, const struct story *story)
+{
+    for (uint32_t i = 1; i < story->attempt_count; i++) {
+        if (story->versions[i] < story->versions[i - 1]) {
+            found(ledger, FINDING_DIFFERING,
+                  "%s: attempt_versions go back, from %llu after attempt %u to %llu",
+                  text_of_story(story).bytes, (unsigned long long)story->versions[i - 1],
+                  (unsigned)i, (unsigned long long)story->versions[i]);
+        }
+    }
+}
+
 /* The scene's version after each attempt, as a result tells it. */
 static void take_versions(struct ledger *ledger, struct story *story, struct span result)
 {
@@ -146,6 +159,7 @@ static void take_versions(struct ledger *ledger, struct story *story, struct spa
               "%s: attempt_versions do not fit attempts and scene_version",
               text_of_story(story).bytes);
     }
+    check_versions_rise(ledger, story);
     pool_free(&pool);
 }
 

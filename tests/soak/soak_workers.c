@@ -202,8 +202,8 @@ void soak_workers_wake(struct soak_workers *workers)
 
 /*
  * Of two workers with one name the group keeps the one that joined last, which may be either. And
- * where the broker was silent for longer than a session, librdkafka 2.0.2 joins anew and then takes
- * the late answer to a heartbeat of before for its own end.
+ * where the broker was silent for longer than a session, librdkafka 2.0.2 has been seen to join
+ * twice and to fence itself.
  */
 static bool is_fenced(const struct soak_workers *workers, const struct slot *slot)
 {

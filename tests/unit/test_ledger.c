@@ -428,6 +428,15 @@ Test(ledger_tampering, a_wrong_count)
     expect_differing("result of attempt 1: synced_count is 1, expected 2");
 }
 
+Test(ledger_tampering, attempts_of_two_histories)
+{
+    struct span *const value = &result_of("b5", 2)->record.value;
+    *value = bytes_with(*value, bytes_of_hex("76657273696f6e73920002"),
+                        bytes_of_hex("76657273696f6e73920302"));
+    expect_differing("batch 'b5' (client '', scene 's2', scene.ops/1/1): attempt_versions go back, "
+                     "from 3 after attempt 1 to 2");
+}
+
 Test(ledger_tampering, a_conflict_that_was_none)
 {
     struct span *const value = &result_of("b3", 1)->record.value;
