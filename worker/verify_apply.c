@@ -233,6 +233,10 @@ static bool remember(struct verify_model *model, struct verify_identity *identit
     identity->delivery = attempt->delivery.source;
     identity->pending = pending;
     identity->pending_count = count;
+    identity->knows_requeue = attempt->has_result && !attempt->result.final;
+    identity->not_before_ms = attempt->result.next_attempt_at_ms;
+    identity->duration_ms = attempt->result.duration_ms;
+    identity->synced_count = attempt->result.synced_count;
     return true;
 }
 

@@ -123,6 +123,17 @@ enum verdict verify_model_recognise(const struct verify_identity *identity,
         .pending_indexes = identity->pending,
         .pending_count = identity->pending_count,
     };
+    const struct retry_section *retry = attempt->delivery.batch.retry;
+    if (retry != NULL) {
+        bool knows = identity->knows_requeue;
+        record.result = (struct sync_result){
+            .next_attempt_at_ms = knows ? identity->not_before_ms : retry->not_before_ms,
+            .duration_ms = knows ? identity->duration_ms : retry->duration_ms,
+            .synced_count = knows ? identity->synced_count : retry->synced_count,
+            .attempt_versions = retry->attempt_versions,
+            .attempt_version_count = retry->attempt_version_count,
+        };
+    }
     struct recognition_case arrived = {
         .batch = &attempt->delivery.batch,
         .delivery = attempt->delivery.source,

@@ -27,6 +27,10 @@ struct verify_identity {
     struct record_fingerprint fingerprint;
     const uint32_t *pending; /* original indexes that wait for the next attempt */
     uint32_t pending_count;
+    /* What the requeue that the attempt asked for says, as its result tells; else any will do. */
+    bool knows_requeue;
+    uint64_t not_before_ms, duration_ms;
+    uint32_t synced_count;
 };
 
 /** A partition whose position in the store is behind what was answered. */

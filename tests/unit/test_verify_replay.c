@@ -130,9 +130,10 @@ static void result(int32_t partition, int64_t offset, uint32_t attempt, uint64_t
 }
 
 #define FINAL(synced) "'final':true,'synced_count':" #synced
+/* Of the batch that `late` is a requeue of, or of one like it. */
 #define PENDING(index)                                                                             \
-    "'final':false,'pending_count':1,'failed_operations':[{'index':" #index                        \
-    ",'code':'element_not_found','retryable':true}]"
+    "'final':false,'synced_count':1,'pending_count':1,'next_attempt_at':100005,"                   \
+    "'failed_operations':[{'index':" #index ",'code':'element_not_found','retryable':true}]"
 
 /* ---- The rebuild ---- */
 
@@ -234,6 +235,23 @@ Test(verify_replay, the_last_result_tells_of_all_attempts)
     rebuild();
     cr_assert_eq(number_of("u"), 2);
     cr_assert(verify_model_has_versions(&model));
+}
+
+/* The store lost the first attempt, which was made again: only its own requeue counts. */
+Test(verify_replay, a_requeue_of_a_lost_attempt_is_passed_over)
+{
+    struct requeue lost = late;
+    lost.not_before_ms = 100003;
+    batch(OPS_0, 0, "b", ADD("a", 1, 1) "," UPDATE("u", 2, 20));
+    batch(OPS_0, 1, "c", ADD("u", 1, 10));
+    requeue(RETRY_1, 0, lost);
+    batch(OPS_0, 2, "d", UPDATE("u", 3, 20));
+    result(0, 0, 1, 1, PENDING(1));
+    result(0, 1, 1, 2, FINAL(1));
+    result(0, 2, 1, 3, FINAL(1));
+    rebuild();
+    cr_assert_eq(number_of("u"), 3);
+    cr_assert_eq(model.scene->version, 3);
 }
 
 Test(verify_replay, without_results_time_is_a_guess_and_said)
