@@ -165,6 +165,40 @@ if not checked then
     end
 end
 
+-- The counters of the records and bytes written to `batches` since the last rotation: what was
+-- carried over does not make it full.
+local counters = state[4] or '0 0'
+local must_rotate = false
+if settled > 0 then
+    local count, bytes = match(counters, '^(%d+) (%d+)$')
+    local bytes_before = bytes or 0
+    count, bytes = settled + (count or 0), bytes_before
+    for i = settled_at, waiting_at - 1 do
+        bytes = bytes + #ARGV[i]
+    end
+    must_rotate = count > settled
+        and (count > generation_records + 0 or bytes > generation_bytes + 0)
+    if must_rotate then
+        count, bytes = settled, bytes - bytes_before
+    end
+    counters = string.format('%d %d', count, bytes)
+end
+
+-- A right that was taken away has to show before the first write, too. Where elements are written
+-- the first write is HSET, and tells of itself.
+local may = redis.acl_check_cmd
+if (writes == 0 and not may('HSET', meta, 'version', version))
+    or (records > 0 and not may('PEXPIRE', batches, ttl))
+    or (done and not may('HDEL', pending, ''))
+    or (added > 0 and not may('ZADD', tombstones, '0', ''))
+    or (removed > 0 and not may('ZREM', tombstones, ''))
+    or (must_rotate and not (may('EXISTS', batches) and may('HGETALL', batches_old)
+        and may('RENAME', batches, batches_old)))
+    or (indexed + added > 0 and not (may('ZRANGE', tombstones, '0', '0', 'WITHSCORES')
+        and may('ZREM', tombstones, '') and may('HDEL', elements, ''))) then
+    return redis.error_reply('NOPERM a command that the commit needs is not allowed to this user')
+end
+
 -- 4. Elements and their tombstones.
 if writes > 0 then
     write('HSET', elements, ARGV, HEAD + 1, added_at - 1)
@@ -202,20 +236,11 @@ local function rotate()
     end
 end
 
--- 5. Records. Two generations make eviction free. `counters` are the records and bytes written to
--- `batches` since the last rotation: what was carried over does not make it full.
-local counters = state[4] or '0 0'
+-- 5. Records. Two generations make eviction free.
 if settled > 0 then
-    local count, bytes = match(counters, '^(%d+) (%d+)$')
-    count, bytes = settled + (count or 0), bytes or 0
-    for i = settled_at, waiting_at - 1 do
-        bytes = bytes + #ARGV[i]
-    end
-    if count > settled and (count > generation_records + 0 or bytes > generation_bytes + 0) then
+    if must_rotate then
         rotate()
-        count, bytes = settled, bytes - match(counters, '%d+$')
     end
-    counters = string.format('%d %d', count, bytes)
     write('HSET', batches, ARGV, settled_at, waiting_at - 1)
     if done then
         write('HDEL', pending, done, 1, #done)

@@ -89,25 +89,32 @@ void story_send(struct story *story, int batch_count)
     }
 }
 
+void story_send_until_count(struct story *story, struct worker_process *worker, const char *text,
+                            size_t count, int pause_ms)
+{
+    const uint64_t deadline_ms = monotonic_ms() + WORLD_WAIT_MS;
+    while (worker_process_log_count(worker, text) < count) {
+        if (monotonic_ms() >= deadline_ms) {
+            world_show_logs(story->world);
+            cr_assert_fail("\"%s\" is not %zu times in the worker's log within %d ms", text, count,
+                           WORLD_WAIT_MS);
+        }
+        story_send(story, story->session_count);
+        sleep_ms(pause_ms);
+    }
+}
+
 void story_send_until(struct story *story, struct worker_process *worker, const char *text,
                       int pause_ms)
 {
-    const uint64_t deadline_ms = monotonic_ms() + WORLD_WAIT_MS;
-    while (worker_process_log_count(worker, text) == 0) {
-        if (monotonic_ms() >= deadline_ms) {
-            world_show_logs(story->world);
-            cr_assert_fail("\"%s\" is not in the worker's log within %d ms", text, WORLD_WAIT_MS);
-        }
-        story_send(story, 1);
-        sleep_ms(pause_ms);
-    }
+    story_send_until_count(story, worker, text, 1, pause_ms);
 }
 
 void story_send_for(struct story *story, int duration_ms, int pause_ms)
 {
     const uint64_t end_ms = monotonic_ms() + (uint64_t)duration_ms;
     while (monotonic_ms() < end_ms) {
-        story_send(story, 1);
+        story_send(story, story->session_count);
         sleep_ms(pause_ms);
     }
 }

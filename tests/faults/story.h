@@ -36,11 +36,14 @@ struct story story_begin(struct world *world, int partition_count, int session_c
 
 void story_send(struct story *story, int batch_count);
 
-/** Sends, with `pause_ms` between batches, until the worker's log has `text`. */
+/** Sends, a batch of each session and then a pause of `pause_ms`, until the worker's log has
+ * `text`; or, to follow repetitions, has it `count` times. */
 void story_send_until(struct story *story, struct worker_process *worker, const char *text,
                       int pause_ms);
+void story_send_until_count(struct story *story, struct worker_process *worker, const char *text,
+                            size_t count, int pause_ms);
 
-/** Sends, with `pause_ms` between batches, for this long. */
+/** The same for this long. */
 void story_send_for(struct story *story, int duration_ms, int pause_ms);
 
 /** Sends what completes the rounds, and waits until the group has worked off everything. */

@@ -13,7 +13,7 @@ enum {
     SESSIONS = 4,
 
     FIRST = 24,
-    PAUSE_MS = 15,
+    PAUSE_MS = 60,
     STEP_MS = 1200,
     HOUR_MS = 3600000,
     RETRY_MS = 2500,

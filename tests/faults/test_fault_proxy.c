@@ -231,7 +231,7 @@ Test(fault_proxy, refuses_and_listens_again_on_the_same_port)
 Test(fault_proxy, cuts_between_effect_and_reply)
 {
     redisContext *const client = connect_by(LONG_MS);
-    fault_proxy_cut_after(proxy, 2, "n");
+    fault_proxy_cut_after(proxy, 2, "INCR \nn\r");
     for (int i = 0; i < 3; i++) {
         const char *counted[] = {"INCR", "n"};
         const char *other[] = {"INCR", "k"};
@@ -300,6 +300,8 @@ Test(command_scanner, finds_the_ends_of_commands_in_pieces)
         }
         cr_assert_eq(found, sizeof(ends) / sizeof(ends[0]));
         cr_assert(command_scanner_has(&scanner, "GET"));
+        cr_assert(command_scanner_has(&scanner, "k GET"));
         cr_assert_not(command_scanner_has(&scanner, "ECHO"));
+        cr_assert_not(command_scanner_has(&scanner, "GET ECHO"));
     }
 }

@@ -7,7 +7,7 @@
 #include "tests/faults/fault_worker.h"
 #include "tests/faults/story.h"
 
-enum { PARTITIONS = 2, SESSIONS = 4, FIRST = 24, LATER_PASSAGE = 3, PAUSE_MS = 20 };
+enum { PARTITIONS = 2, SESSIONS = 4, FIRST = 24, LATER_PASSAGE = 3, PAUSE_MS = 80 };
 
 static struct world *world;
 

@@ -22,7 +22,7 @@ enum {
 
     FIRST = 64,
     LATER = 40,
-    PAUSE_MS = 10,
+    PAUSE_MS = 40,
     UNDER_LOAD_MS = 1000
 };
 

@@ -13,7 +13,7 @@ enum {
     SLOTS = 2,
     STEPS = 6,
     STEP_MS = 2000,
-    PAUSE_MS = 25
+    PAUSE_MS = 150
 };
 
 static struct world *world;

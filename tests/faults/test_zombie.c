@@ -9,7 +9,7 @@
 #include "tests/faults/story.h"
 #include "tests/support/child_process.h"
 
-enum { PARTITIONS = 2, SESSIONS = 4, FIRST = 24, LATER = 40, PAUSE_MS = 20 };
+enum { PARTITIONS = 2, SESSIONS = 4, FIRST = 24, LATER = 40, PAUSE_MS = 80 };
 
 static struct world *world;
 

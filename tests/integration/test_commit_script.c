@@ -277,3 +277,42 @@ Test(watermark_script, refuses_wrong_arguments_before_it_writes)
     }
     redis_server_stop(server);
 }
+
+/* A commit that also writes a tombstone into the index, which makes it look for old ones. */
+static struct call make_tombstone_call(void)
+{
+    struct call call = make_call();
+    static const char *const tail[] = {"1700000000000", "a", "batch",  "1 t/0 5\nresult",
+                                       "batch",         "0", "at:t/0", "5 1700000000000"};
+    *argument(&call, 5) = "0 1700000000000 1 1 0 1 0 1 0 5 256 524288 3600000";
+    call.count = COMMAND_HEAD + KEYS + HEAD + 2;
+    add_texts(&call, tail, sizeof(tail) / sizeof(*tail));
+    return call;
+}
+
+/* Without the right to one of its commands nothing is written, not even what comes before it. */
+Test(commit_script, writes_nothing_without_all_rights)
+{
+    static const char *const commands[] = {"hset", "zadd", "pexpire", "zrange", "zrem", "hdel"};
+    struct redis_server *const server = redis_server_start();
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        char right[16];
+        (void)snprintf(right, sizeof(right), "-%s", commands[i]);
+        REDIS_RUN(server, "ACL", "SETUSER", "default", right);
+        const struct call call = make_tombstone_call();
+        redisReply *reply = run(server, &call);
+        cr_expect_eq(reply->type, REDIS_REPLY_ERROR, "not refused: %s", right);
+        freeReplyObject(reply);
+        reply = redis_server_query(server, (const char *const[]){"DBSIZE", NULL});
+        cr_expect_eq(reply->integer, 0, "%s: something was written", right);
+        freeReplyObject(reply);
+        right[0] = '+';
+        REDIS_RUN(server, "ACL", "SETUSER", "default", right);
+        REDIS_RUN(server, "FLUSHALL");
+    }
+    const struct call call = make_tombstone_call();
+    redisReply *const reply = run(server, &call);
+    cr_expect_eq(reply->type, REDIS_REPLY_ARRAY, "with all rights it works");
+    freeReplyObject(reply);
+    redis_server_stop(server);
+}

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tests/soak/soak_batches.h"
 #include "tests/support/child_process.h"
@@ -19,7 +20,8 @@ enum {
     EXIT_DRAIN_TIMEOUT = 75,
     REPLACED = SOAK_SLOTS, /* the place of one that was replaced */
     PLACES,
-    EXIT_SIGKILL = 128 + SIGKILL
+    EXIT_SIGKILL = 128 + SIGKILL,
+    EXIT_SIGTERM = 128 + SIGTERM
 };
 
 struct slot {
@@ -219,6 +221,13 @@ static bool is_fenced(const struct soak_workers *workers, const struct slot *slo
     return is_found;
 }
 
+/* A process that is told to end before it has come to listen for that dies of it. */
+static bool is_unborn(const struct slot *slot)
+{
+    struct stat status;
+    return stat(slot->log_path, &status) != 0 || status.st_size == 0;
+}
+
 /* Ends that were asked for, or that a fault point brought about. */
 static bool is_expected(struct soak_workers *workers, const struct slot *slot, int exit_code)
 {
@@ -228,6 +237,9 @@ static bool is_expected(struct soak_workers *workers, const struct slot *slot, i
     }
     if (exit_code == EXIT_SIGKILL) {
         return slot->is_ending || slot->has_fault;
+    }
+    if (exit_code == EXIT_SIGTERM) {
+        return slot->is_ending && is_unborn(slot);
     }
     /* While the store or the broker is away a worker cannot drain. */
     return slot->is_ending && (exit_code == 0 || exit_code == EXIT_DRAIN_TIMEOUT);

@@ -71,13 +71,24 @@ size_t command_scanner_take(struct command_scanner *scanner, const uint8_t *byte
     return at;
 }
 
-bool command_scanner_has(const struct command_scanner *scanner, const char *text)
+static bool has_word(const struct command_scanner *scanner, const char *word, size_t size)
 {
-    const size_t size = strlen(text);
     for (size_t at = 0; at + size <= scanner->head_size; at++) {
-        if (memcmp(scanner->head + at, text, size) == 0) {
+        if (memcmp(scanner->head + at, word, size) == 0) {
             return true;
         }
     }
     return false;
+}
+
+bool command_scanner_has(const struct command_scanner *scanner, const char *words)
+{
+    for (const char *word = words; *word != '\0';) {
+        const size_t size = strcspn(word, " ");
+        if (!has_word(scanner, word, size)) {
+            return false;
+        }
+        word += size + (word[size] == ' ' ? 1 : 0);
+    }
+    return true;
 }

@@ -29,7 +29,8 @@ struct command_scanner {
  */
 size_t command_scanner_take(struct command_scanner *scanner, const uint8_t *bytes, size_t size);
 
-/** Whether `text` stands in the first COMMAND_HEAD_BYTES_MAX bytes of the command. */
-bool command_scanner_has(const struct command_scanner *scanner, const char *text);
+/** Whether all of these words, with one space between them, stand somewhere in the first
+ * COMMAND_HEAD_BYTES_MAX bytes of the command. */
+bool command_scanner_has(const struct command_scanner *scanner, const char *words);
 
 #endif

@@ -68,7 +68,7 @@ struct fault_proxy {
     int wake_pipe[2];
     int port, listener; /* listener -1: refusing */
     size_t cut_after_left, cut_count, accepted_count;
-    char cut_after_text[TEXT_BYTES_MAX];
+    char cut_after_words[TEXT_BYTES_MAX];
     struct link *links[LINKS_MAX];
     size_t link_count;
 };
@@ -233,7 +233,7 @@ static size_t scan_commands(struct fault_proxy *proxy, struct link *link, const 
     while (taken < size && !link->is_ending) {
         taken += command_scanner_take(&link->scanner, bytes + taken, size - taken);
         if (link->scanner.is_ended && proxy->cut_after_left > 0 &&
-            command_scanner_has(&link->scanner, proxy->cut_after_text)) {
+            command_scanner_has(&link->scanner, proxy->cut_after_words)) {
             proxy->cut_after_left--;
             link->is_ending = proxy->cut_after_left == 0;
         }
@@ -498,11 +498,11 @@ void fault_proxy_cut(struct fault_proxy *proxy)
     end_order(proxy);
 }
 
-void fault_proxy_cut_after(struct fault_proxy *proxy, size_t count, const char *text)
+void fault_proxy_cut_after(struct fault_proxy *proxy, size_t count, const char *words)
 {
     (void)begin_order(proxy);
     proxy->cut_after_left = count;
-    (void)snprintf(proxy->cut_after_text, sizeof(proxy->cut_after_text), "%s", text);
+    (void)snprintf(proxy->cut_after_words, sizeof(proxy->cut_after_words), "%s", words);
     end_order(proxy);
 }
 

@@ -52,11 +52,11 @@ void fault_proxy_cut(struct fault_proxy *proxy);
 
 /**
  * Once, in mode PASS, with a Redis behind it: lets commands through until `count` of them from now
- * on, over all connections, had `text` in their beginning (command_scanner.h); has Redis carry
- * that one out and everything before it; then cuts its connection without its reply, and without
- * the commands behind it.
+ * on, over all connections, had these words in their beginning (command_scanner.h), such as
+ * "EVALSHA scene:"; has Redis carry that one out and everything before it; then cuts its connection
+ * without its reply, and without the commands behind it.
  */
-void fault_proxy_cut_after(struct fault_proxy *proxy, size_t count, const char *text);
+void fault_proxy_cut_after(struct fault_proxy *proxy, size_t count, const char *words);
 
 /** How many connections were cut by fault_proxy_cut_after(). */
 size_t fault_proxy_cuts(struct fault_proxy *proxy);
