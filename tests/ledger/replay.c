@@ -122,7 +122,10 @@ static uint64_t grant_lost_races(struct model_attempt *attempt, const struct mod
         }
         struct model_verdict *const verdict = &attempt->verdicts[index];
         const bool is_on_element = run->batch->operations[index].kind != MODEL_INTERACTION;
-        if (verdict->standing == MODEL_SYNCED && !verdict->has_conflict && is_on_element) {
+        /* On a retry it keeps what it met before, unless a race is the latest that it met. */
+        const bool has_no_other =
+            !verdict->has_conflict || strcmp(verdict->reason, "ElementNotFound") == 0;
+        if (verdict->standing == MODEL_SYNCED && has_no_other && is_on_element) {
             verdict->has_conflict = true;
             verdict->reason = "ConcurrentModification";
             verdict->resolution = "keep_remote";
