@@ -48,12 +48,14 @@ static const struct error_entry entries[] = {
 
 enum { ENTRY_COUNT = sizeof entries / sizeof *entries, REPLY_BYTES_SHOWN = 140 };
 
-/** True where the reply starts with the code, or quotes it as the error inside a script. */
+/** True where the reply starts with the code, or quotes it: `-` precedes the error inside a script,
+ * `: ` the one that EXECABORT names. */
 static bool has_code(struct span reply, const char *code)
 {
     size_t size = strlen(code);
     for (size_t at = 0; at + size <= reply.size; at++) {
-        bool is_start = at == 0 || reply.data[at - 1] == '-';
+        bool is_start = at == 0 || reply.data[at - 1] == '-' ||
+                        (at >= 2 && memcmp(reply.data + at - 2, ": ", 2) == 0);
         bool is_end = at + size == reply.size || reply.data[at + size] == ' ';
         if (is_start && is_end && memcmp(reply.data + at, code, size) == 0) {
             return true;

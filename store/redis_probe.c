@@ -170,6 +170,14 @@ void redis_probe_encode(const struct redis_probe *probe, enum redis_probe_step s
     case REDIS_PROBE_WATERMARK:
         redis_watermark_add_check(probe->scripts, out);
         return;
+    case REDIS_PROBE_BEGIN:
+        redis_command_begin(out, 1);
+        redis_command_add_text(out, "MULTI");
+        return;
+    case REDIS_PROBE_EXECUTE:
+        redis_command_begin(out, 1);
+        redis_command_add_text(out, "EXEC");
+        return;
     case REDIS_PROBE_CLEAN_BEFORE:
     case REDIS_PROBE_CLEAN_AFTER:
         encode_clean(probe, out);
@@ -252,6 +260,33 @@ static bool take_commit(size_t round, const redisReply *reply, struct error *err
     return true;
 }
 
+/** The reply to one command of the transaction. */
+static bool take_executed(enum redis_probe_step step, const redisReply *reply, struct error *error)
+{
+    if (reply->type == REDIS_REPLY_ERROR) {
+        return error_set(error, ERROR_STORE_ERROR, "%s", reply->str);
+    }
+    return step == REDIS_PROBE_CLEAN_BEFORE || step == REDIS_PROBE_CLEAN_AFTER ||
+           take_commit((size_t)(step - REDIS_PROBE_COMMIT_FIRST), reply, error);
+}
+
+/** EXEC's reply: those of all commands of the transaction; the first that is wrong counts. */
+static bool take_transaction(const redisReply *reply, struct error *error)
+{
+    size_t commands = REDIS_PROBE_EXECUTE - REDIS_PROBE_BEGIN - 1;
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != commands) {
+        return error_set(error, ERROR_STORE_ERROR,
+                         "SELFTEST the transaction on scratch keys was not executed");
+    }
+    for (size_t i = 0; i < commands; i++) {
+        enum redis_probe_step step = (enum redis_probe_step)(REDIS_PROBE_BEGIN + 1 + i);
+        if (!take_executed(step, reply->element[i], error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool redis_probe_take(struct redis_probe *probe, enum redis_probe_step step,
                       const redisReply *reply, struct error *error)
 {
@@ -264,13 +299,15 @@ bool redis_probe_take(struct redis_probe *probe, enum redis_probe_step step,
         return take_sha(probe->scripts, REDIS_SCRIPT_COMMIT, reply, error);
     case REDIS_PROBE_WATERMARK:
         return take_watermark(probe->scripts, reply, error);
+    case REDIS_PROBE_EXECUTE:
+        return take_transaction(reply, error);
+    case REDIS_PROBE_SELECT:
+    case REDIS_PROBE_BEGIN: /* from here on +QUEUED */
+    case REDIS_PROBE_CLEAN_BEFORE:
     case REDIS_PROBE_COMMIT_FIRST:
     case REDIS_PROBE_COMMIT_REVIVE:
     case REDIS_PROBE_COMMIT_ROTATE:
     case REDIS_PROBE_COMMIT_UNCHECKED:
-        return take_commit((size_t)(step - REDIS_PROBE_COMMIT_FIRST), reply, error);
-    case REDIS_PROBE_SELECT:
-    case REDIS_PROBE_CLEAN_BEFORE:
     case REDIS_PROBE_CLEAN_AFTER:
     case REDIS_PROBE_STEPS:
         break;

@@ -21,19 +21,25 @@ struct redis_probe {
     char scratch_session[64];      /* a name of this process's own */
 };
 
-/** One command each, in this order. What follows LOAD_COMMIT needs the shas first. */
+/**
+ * One command each, in this order. What follows LOAD_COMMIT needs the shas first. From BEGIN to
+ * EXECUTE it is one transaction: a worker that dies, or loses its connection, in the middle of its
+ * self test leaves no scratch keys behind.
+ */
 enum redis_probe_step {
     REDIS_PROBE_HELLO,
     REDIS_PROBE_SELECT,
     REDIS_PROBE_LOAD_WATERMARK,
     REDIS_PROBE_LOAD_COMMIT,
     REDIS_PROBE_WATERMARK,
+    REDIS_PROBE_BEGIN,
     REDIS_PROBE_CLEAN_BEFORE,
     REDIS_PROBE_COMMIT_FIRST,
     REDIS_PROBE_COMMIT_REVIVE,
     REDIS_PROBE_COMMIT_ROTATE,
     REDIS_PROBE_COMMIT_UNCHECKED,
     REDIS_PROBE_CLEAN_AFTER,
+    REDIS_PROBE_EXECUTE,
     REDIS_PROBE_STEPS
 };
 

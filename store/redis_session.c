@@ -229,7 +229,7 @@ static void take_probe_reply(struct redis_session *session, enum redis_probe_ste
         refuse_work(session, span_of_text(error.message));
     } else if (step == REDIS_PROBE_LOAD_COMMIT) {
         send_probe(session, REDIS_PROBE_WATERMARK, REDIS_PROBE_STEPS);
-    } else if (step == REDIS_PROBE_CLEAN_AFTER) {
+    } else if (step == REDIS_PROBE_EXECUTE) {
         become_ready(session);
     }
 }

@@ -81,6 +81,21 @@ Test(clock, an_hour_back_while_a_retry_is_held)
     jump_while_held(-HOUR_MS);
 }
 
+/* The pauses before the store is tried again do not follow the clock either. */
+Test(clock, an_hour_back_while_the_store_is_waited_for)
+{
+    world = world_create(1, 1);
+    struct worker_process *const worker = fault_worker_start_shifted(world);
+    world_await_assignment(world);
+    REDIS_RUN(world_redis(world), "CONFIG", "SET", "maxmemory", "1");
+    world_send(world, 0, sent_batch("s1", "b1", op_add("a", 1, 1000)));
+    worker_process_await_log(worker, "OOM", WORLD_WAIT_MS);
+    fault_worker_shift_clock(world, -HOUR_MS);
+    REDIS_RUN(world_redis(world), "CONFIG", "SET", "maxmemory", "0");
+    (void)world_await_results(world, "b1", 1);
+    cr_assert(sync_result_is_success(&world_results(world, "b1").items[0]));
+}
+
 /* The requeue's time was set by a clock that was wrong: it waits its tier's delay and no longer. */
 Test(clock, requeue_from_an_hour_ahead)
 {

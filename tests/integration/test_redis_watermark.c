@@ -400,7 +400,10 @@ Test(redis_watermark, commits_do_without_it_in_a_cluster)
 #define HELLO "*2\r\n$7\r\nversion\r\n$5\r\n7.0.0\r\n+OK\r\n" SHA SHA
 #define DONE "*1\r\n:1\r\n"
 #define DROPPED "*2\r\n:1\r\n$1\r\nc\r\n"
-#define COMMITS ":0\r\n" DONE DONE DROPPED DONE ":6\r\n"
+#define QUEUED "+QUEUED\r\n"
+#define COMMITS                                                                                    \
+    "+OK\r\n" QUEUED QUEUED QUEUED QUEUED QUEUED QUEUED "*6\r\n:0\r\n" DONE DONE DROPPED DONE      \
+    ":6\r\n"
 #define HISTORY "*2\r\n:1\r\n$4\r\nabcd\r\n"
 
 /** A store that has just connected to a server made of texts. */

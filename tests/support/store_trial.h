@@ -47,9 +47,9 @@ struct span find_mark(struct trial *trial);
 
 /** The rights that store/README.md asks for, as arguments of ACL SETUSER. */
 #define DOCUMENTED_RIGHTS                                                                          \
-    "~scene:{*", "~scene:watermark:*", "+select", "+script|load", "+evalsha", "+info", "+del",     \
-        "+exists", "+hget", "+hgetall", "+hlen", "+hmget", "+hset", "+hdel", "+pexpire",           \
-        "+rename", "+zadd", "+zcard", "+zrange", "+zrem"
+    "~scene:{*", "~scene:watermark:*", "+select", "+script|load", "+evalsha", "+info", "+multi",   \
+        "+exec", "+del", "+exists", "+hget", "+hgetall", "+hlen", "+hmget", "+hset", "+hdel",      \
+        "+pexpire", "+rename", "+zadd", "+zcard", "+zrange", "+zrem"
 
 /** Opens a store as the user "worker". */
 void open_as_user(struct trial *trial, const char *password);

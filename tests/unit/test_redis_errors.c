@@ -18,6 +18,7 @@ Test(redis_errors, class_follows_the_code)
         {"LOADING Redis is loading the dataset in memory", REDIS_ERROR_SERVER},
         {"OOM command not allowed when used memory > 'maxmemory'.", REDIS_ERROR_SERVER},
         {"CLUSTERDOWN Hash slot not served", REDIS_ERROR_SERVER},
+        {"EXECABORT Transaction discarded because of: READONLY You can't", REDIS_ERROR_CONNECTION},
         {"ERR something new", REDIS_ERROR_SERVER},
         {"WRONGTYPES are something else", REDIS_ERROR_SERVER},
         {"ERR the text NOT-WRONGTYPEx", REDIS_ERROR_SERVER},
