@@ -18,8 +18,9 @@ packages_of_group() {
     kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven ;;
     tests) echo libcriterion-dev python3 python3-msgpack python3-confluent-kafka ;;
     lint) echo git clang clang-format clang-tidy ;;
+    guard) echo valgrind ;; # tests/bench/instructions/check
     *)
-        echo "packages: there is no group '$1'; known: build redis demo kafka tests lint" >&2
+        echo "packages: there is no group '$1'; known: build redis demo kafka tests lint guard" >&2
         return 64
         ;;
     esac
