@@ -8,7 +8,6 @@
 #include "worker/source_watch.h"
 
 enum {
-    PAYLOAD_BYTES_MAX = 8 << 20,
     SCRATCH_BYTES_MAX = 256 << 20,
     STORE_CONNECT_POLL_MS = 20 /* between cycles, while not connected */
 };
@@ -41,7 +40,11 @@ struct cycle *cycle_create(const struct cycle_parts *parts)
     cycle->run_records_max = CYCLE_RECORDS_MAX;
     cycle->watermark = watermark_create(&watermark);
     cycle->cache = scene_cache_create((size_t)parts->settings->store_cache_bytes);
-    arena_init(&cycle->arena, CYCLE_ARENA_BYTES_MAX);
+    for (size_t i = 0; i < 2; i++) {
+        arena_init(&cycle->intakes[i].arena, CYCLE_ARENA_BYTES_MAX);
+    }
+    cycle->now = &cycle->intakes[0];
+    cycle->ahead = &cycle->intakes[1];
     buffer_init(&cycle->scratch, SCRATCH_BYTES_MAX);
     buffer_init(&cycle->document_scratch, SCRATCH_BYTES_MAX);
     if (cycle->cache == NULL || cycle->watermark == NULL) {
@@ -51,25 +54,19 @@ struct cycle *cycle_create(const struct cycle_parts *parts)
     return cycle;
 }
 
-static void release_records(struct cycle *cycle)
-{
-    if (cycle->record_count > cycle->record_begin) {
-        source_release(cycle->parts.source, cycle->records + cycle->record_begin,
-                       cycle->record_count - cycle->record_begin);
-    }
-    cycle->record_begin = 0;
-    cycle->record_count = 0;
-}
-
 void cycle_destroy(struct cycle *cycle)
 {
     if (cycle == NULL) {
         return;
     }
-    release_records(cycle);
+    for (size_t i = 0; i < 2; i++) {
+        struct intake *intake = &cycle->intakes[i];
+        source_release(cycle->parts.source, intake->records + intake->begin,
+                       intake->count - intake->begin);
+        arena_deinit(&intake->arena);
+    }
     scene_cache_destroy(cycle->cache);
     watermark_destroy(cycle->watermark);
-    arena_deinit(&cycle->arena);
     buffer_deinit(&cycle->scratch);
     buffer_deinit(&cycle->document_scratch);
     free(cycle);
@@ -83,7 +80,7 @@ static struct work_context work_context_of(struct cycle *cycle)
         .clock = parts->clock,
         .store = parts->store,
         .source = parts->source,
-        .arena = &cycle->arena,
+        .arena = &cycle->now->arena,
         .scratch = &cycle->scratch,
         .document_scratch = &cycle->document_scratch,
         .stats = parts->stats,
@@ -119,7 +116,7 @@ static enum cycle_outcome publish_works(struct cycle *cycle, struct run *run, st
 {
     struct outbox outbox = {
         .settings = cycle->parts.settings,
-        .arena = &cycle->arena,
+        .arena = &cycle->now->arena,
         .scratch = &cycle->scratch,
         .stats = cycle->parts.stats,
         .now_wall_ms = clock_wall_ms(cycle->parts.clock),
@@ -202,8 +199,9 @@ static enum cycle_outcome outcome_of(const struct cycle *cycle, enum watermark_o
 static enum cycle_outcome raise_watermark(struct cycle *cycle, const struct run *run,
                                           struct error *error)
 {
-    enum watermark_outcome outcome = watermark_raise(
-        cycle->watermark, run->records, run->count, store_epoch(cycle->parts.store), &cycle->arena);
+    enum watermark_outcome outcome =
+        watermark_raise(cycle->watermark, run->records, run->count, store_epoch(cycle->parts.store),
+                        &cycle->now->arena);
     if (outcome == WATERMARK_AGAIN) {
         cycle->parts.stats->cycles_repeated++;
     }
@@ -211,27 +209,28 @@ static enum cycle_outcome raise_watermark(struct cycle *cycle, const struct run 
 }
 
 /* Everything up to here is in the store, acknowledged, and below the watermark. */
-static void settle_run(struct cycle *cycle, const struct run *run)
+static void settle_run(struct cycle *cycle)
 {
-    struct record *records = cycle->records + cycle->record_begin;
-    source_settle(cycle->parts.source, records, run->count);
-    source_release(cycle->parts.source, records, run->count);
-    cycle->record_begin += run->count;
-    if (cycle->record_begin == cycle->record_count) {
-        cycle->record_begin = 0;
-        cycle->record_count = 0;
+    struct intake *intake = cycle->now;
+    source_settle(cycle->parts.source, intake->run.records, intake->run.count);
+    source_release(cycle->parts.source, intake->run.records, intake->run.count);
+    intake->begin += intake->run.count;
+    if (intake->begin == intake->count) {
+        intake->begin = 0;
+        intake->count = 0;
     }
 }
 
-static enum cycle_outcome run_once(struct cycle *cycle, struct run *run, struct error *error)
+static enum cycle_outcome run_once(struct cycle *cycle, struct error *error)
 {
+    struct run *run = &cycle->now->run;
     struct work_context context = work_context_of(cycle);
     patience_begin(&cycle->patience);
-    if (!cycle_decode(cycle, run, error) || !cycle_group(cycle, run, &context, error)) {
+    if (!cycle_decode(cycle, error) || !cycle_group(cycle, &context, error)) {
         return CYCLE_FATAL;
     }
     fault_reach(cycle->parts.faults, FAULT_AFTER_DECODE);
-    enum cycle_outcome outcome = cycle_apply(cycle, run, &context, error);
+    enum cycle_outcome outcome = cycle_apply(cycle, &context, error);
     if (outcome == CYCLE_WORKED) {
         fault_reach(cycle->parts.faults, FAULT_AFTER_COMMIT);
         outcome = publish_works(cycle, run, error);
@@ -248,7 +247,7 @@ static enum cycle_outcome run_once(struct cycle *cycle, struct run *run, struct 
     }
     if (outcome == CYCLE_WORKED) {
         fault_reach(cycle->parts.faults, FAULT_AFTER_WATERMARK);
-        settle_run(cycle, run);
+        settle_run(cycle);
         patience_note(&cycle->patience, PROGRESS_WORKING);
         relax_run(cycle);
         cycle->parts.stats->cycles++;
@@ -256,27 +255,9 @@ static enum cycle_outcome run_once(struct cycle *cycle, struct run *run, struct 
     return outcome;
 }
 
-/* Records of partitions that are no longer this worker's, or that will be read again from
- * elsewhere, are not to be worked on. */
-static void drop_records_not_held(struct cycle *cycle)
-{
-    size_t kept = 0;
-    for (size_t i = cycle->record_begin; i < cycle->record_count; i++) {
-        struct record *record = &cycle->records[i];
-        if (source_holds(cycle->parts.source, record)) {
-            cycle->records[kept++] = *record;
-        } else {
-            source_release(cycle->parts.source, record, 1);
-        }
-    }
-    cycle->record_begin = 0;
-    cycle->record_count = kept;
-}
-
-/* Between cycles: forgets what the last one used, and a cache that may be untrue. */
+/* Between cycles: forgets a cache that may be untrue, and looks after store and watermark. */
 static enum cycle_outcome begin_cycle(struct cycle *cycle, struct error *error)
 {
-    arena_reset(&cycle->arena);
     patience_begin(&cycle->patience);
     struct store *store = cycle->parts.store;
     (void)store_poll(store, store_is_ready(store) ? 0 : STORE_CONNECT_POLL_MS);
@@ -306,32 +287,35 @@ enum cycle_outcome cycle_run(struct cycle *cycle, int timeout_ms)
         }
         return outcome;
     }
-    if (cycle->record_count == 0) {
-        cycle->record_count = source_poll(cycle->parts.source, cycle->records, CYCLE_RECORDS_MAX,
-                                          PAYLOAD_BYTES_MAX, timeout_ms);
-        cycle->parts.stats->records += cycle->record_count;
-        if (cycle->record_count > 0) {
-            patience_note(&cycle->patience, PROGRESS_WORKING);
-        }
+    cycle_turn_over(cycle);
+    size_t open_before = cycle->now->count;
+    if (cycle->ahead->count == 0) { /* what is to come stands behind what was taken ahead */
+        cycle_take_records(cycle, cycle->now, timeout_ms);
+    }
+    if (cycle->now->count > open_before) {
+        patience_note(&cycle->patience, PROGRESS_WORKING);
     }
     const char *fatal = source_fatal_error(cycle->parts.source);
     if (fatal != NULL) {
         log_fatal(cycle, "kafka consumer failed for good", fatal);
         return CYCLE_FATAL;
     }
-    drop_records_not_held(cycle);
+    cycle_drop_not_held(cycle, cycle->now);
     if (progress_wants_partitions(cycle->parts.progress)) {
         source_tell_partitions(cycle->parts.source, cycle->parts.progress);
     }
-    if (cycle->record_count == 0) {
+    if (cycle->now->count == 0) {
         patience_note(&cycle->patience,
                       store_is_ready(cycle->parts.store) ? PROGRESS_IDLE : PROGRESS_STORE_AWAY);
         return CYCLE_IDLE;
     }
-    struct run run = {0};
-    outcome = run_once(cycle, &run, &error);
-    if (outcome == CYCLE_FATAL && error.code == ERROR_OUT_OF_MEMORY && !run.is_published &&
-        shrink_run(cycle, &run)) {
+    outcome = run_once(cycle, &error);
+    const struct run *run = &cycle->now->run;
+    bool may_shrink =
+        outcome == CYCLE_FATAL && error.code == ERROR_OUT_OF_MEMORY && !run->is_published;
+    bool goes_on = may_shrink && shrink_run(cycle, run);
+    cycle_forget_run(cycle->now);
+    if (goes_on) {
         return CYCLE_WORKED;
     }
     if (outcome == CYCLE_FATAL) {

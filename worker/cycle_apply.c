@@ -2,29 +2,75 @@
 
 /* A batch may be a lot of work (thousands of changes of one very large element): after so much of
  * it Kafka is polled before the next scene's. */
-enum { STEP_MS_MAX = 500 };
+enum {
+    STEP_MS_MAX = 500,
+    /* Scenes that are under way at a time: enough to keep the store busy, few enough to bound what
+     * waits to be sent. */
+    ACTIVE_WORKS_MAX = 192,
+    /* Scenes that are begun in a row before what they ask is sent: the store starts on them. */
+    STARTS_PER_TURN = 16
+};
 
-/* Takes every scene as far as it goes without waiting; those that there is no time for are taken on
- * by the next call. */
-static bool step_works(struct run *run, const struct work_context *context, struct error *error)
+/* What is so of the scenes under way. */
+struct turn {
+    size_t active;    /* begun and not done */
+    bool is_reading;  /* one of them is not read yet */
+    bool is_disowned; /* the run has to begin anew */
+    bool has_changed; /* one of them got further */
+};
+
+/* Takes what the store has answered. */
+static bool complete_works(struct run *run, const struct work_context *context, struct turn *turn,
+                           struct error *error)
 {
-    uint64_t since_ms = clock_monotonic_ms(context->clock);
-    for (size_t i = 0;
-         i < run->work_count && clock_monotonic_ms(context->clock) - since_ms < STEP_MS_MAX; i++) {
-        if (!scene_work_step(&run->works[i], context, error)) {
+    *turn = (struct turn){.active = 0};
+    for (size_t i = run->first_open; i < run->started; i++) {
+        struct scene_work *work = &run->works[i];
+        enum work_state before = work->state;
+        if (!scene_work_complete(work, context, error)) {
             return false;
+        }
+        turn->has_changed = turn->has_changed || work->state != before;
+        turn->is_disowned = turn->is_disowned || work->state == WORK_DISOWNED;
+        turn->is_reading =
+            turn->is_reading || work->state == WORK_READ || work->state == WORK_READING;
+        turn->active += work->state != WORK_DONE;
+        if (turn->active == 0) {
+            run->first_open = i + 1;
         }
     }
     return true;
 }
 
-static size_t count_works(const struct run *run, enum work_state state)
+/* Takes the scenes under way as far as they go without waiting, and begins some more. Those that
+ * there is no time for are taken on by the next turn. */
+static bool step_works(struct run *run, const struct work_context *context, struct turn *turn,
+                       struct error *error)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < run->work_count; i++) {
-        count += run->works[i].state == state;
+    uint64_t since_ms = clock_monotonic_ms(context->clock);
+    size_t starts = 0;
+    for (size_t i = run->first_open; i < run->work_count; i++) {
+        struct scene_work *work = &run->works[i];
+        bool is_new = i >= run->started;
+        if (is_new && (starts == STARTS_PER_TURN || turn->active >= ACTIVE_WORKS_MAX)) {
+            break;
+        }
+        if (work->state != WORK_READ && work->state != WORK_DECIDE) {
+            continue;
+        }
+        if (clock_monotonic_ms(context->clock) - since_ms >= STEP_MS_MAX) {
+            break;
+        }
+        if (!scene_work_step(work, context, error)) {
+            return false;
+        }
+        starts += is_new;
+        run->started += is_new;
+        turn->active += is_new;
+        turn->active -= work->state == WORK_DONE; /* nothing was to be written */
+        turn->has_changed = true;
     }
-    return count;
+    return true;
 }
 
 /* Whether all that is done rests on the connection that there is now: what was answered on an
@@ -38,16 +84,6 @@ static bool is_of_one_connection(const struct run *run, uint64_t epoch)
         }
     }
     return true;
-}
-
-/* A number that changes with every step that any work takes. */
-static size_t count_steps(const struct run *run)
-{
-    size_t steps = 0;
-    for (size_t i = 0; i < run->work_count; i++) {
-        steps = steps * 31 + run->works[i].begin * (WORK_DISOWNED + 1) + run->works[i].state;
-    }
-    return steps;
 }
 
 /* Each request ends within redis.command_timeout_ms. */
@@ -73,8 +109,9 @@ static void note_sent(const struct run *run)
 }
 
 /* The run begins anew in the next cycle, with what is still this worker's. */
-static enum cycle_outcome repeat_run(struct cycle *cycle, const struct run *run)
+static enum cycle_outcome repeat_run(struct cycle *cycle)
 {
+    const struct run *run = &cycle->now->run;
     cycle_drain_store(cycle);
     note_sent(run);
     watermark_doubt(cycle->watermark);
@@ -87,48 +124,45 @@ static enum cycle_outcome repeat_run(struct cycle *cycle, const struct run *run)
     return CYCLE_AGAIN;
 }
 
-static bool complete_works(struct run *run, const struct work_context *context, struct error *error)
+/* Sends what was asked, and waits for answers where there is nothing else to do meanwhile. */
+static void exchange(struct cycle *cycle, const struct run *run, const struct turn *turn)
 {
-    for (size_t i = 0; i < run->work_count; i++) {
-        if (!scene_work_complete(&run->works[i], context, error)) {
-            return false;
-        }
-    }
-    return true;
+    bool is_ready = store_is_ready(cycle->parts.store);
+    bool can_start = run->started < run->work_count && turn->active < ACTIVE_WORKS_MAX;
+    bool is_busy = turn->active == 0 || (is_ready && (can_start || cycle_work_ahead(cycle)));
+    (void)store_poll(cycle->parts.store, is_busy ? 0 : CYCLE_STORE_POLL_MS);
 }
 
 /* Read, decide, commit, until the store has it all. An outage of any length is waited for. */
-enum cycle_outcome cycle_apply(struct cycle *cycle, struct run *run,
-                               const struct work_context *context, struct error *error)
+enum cycle_outcome cycle_apply(struct cycle *cycle, const struct work_context *context,
+                               struct error *error)
 {
+    struct run *run = &cycle->now->run;
     struct store *store = cycle->parts.store;
     bool is_loaded = false;
-    size_t steps_seen = 0;
     for (;;) {
-        if (store_is_ready(store) && !step_works(run, context, error)) {
+        struct turn turn;
+        if (!complete_works(run, context, &turn, error)) {
             return CYCLE_FATAL;
         }
-        if (count_works(run, WORK_DISOWNED) > 0) {
-            return repeat_run(cycle, run);
+        if (turn.is_disowned) {
+            return repeat_run(cycle);
         }
-        if (count_works(run, WORK_DONE) == run->work_count) {
-            bool is_sure = is_of_one_connection(run, store_epoch(store));
-            return is_sure ? CYCLE_WORKED : repeat_run(cycle, run);
-        }
-        /* Everything submitted goes out together; answers may come in parts. */
-        (void)store_poll(store, CYCLE_STORE_POLL_MS);
-        if (!complete_works(run, context, error)) {
-            return CYCLE_FATAL;
-        }
-        size_t steps = count_steps(run);
-        if (!store_is_ready(store) || steps != steps_seen) {
-            steps_seen = steps;
-            patience_note(&cycle->patience,
-                          store_is_ready(store) ? PROGRESS_WORKING : PROGRESS_STORE_AWAY);
-        }
-        if (!is_loaded && count_works(run, WORK_READ) + count_works(run, WORK_READING) == 0) {
+        if (!is_loaded && run->started == run->work_count && !turn.is_reading) {
             is_loaded = true;
             fault_reach(context->faults, FAULT_AFTER_LOAD);
+        }
+        if (run->first_open == run->work_count) {
+            bool is_sure = is_of_one_connection(run, store_epoch(store));
+            return is_sure ? CYCLE_WORKED : repeat_run(cycle);
+        }
+        if (store_is_ready(store) && !step_works(run, context, &turn, error)) {
+            return CYCLE_FATAL;
+        }
+        exchange(cycle, run, &turn);
+        if (!store_is_ready(store) || turn.has_changed) {
+            patience_note(&cycle->patience,
+                          store_is_ready(store) ? PROGRESS_WORKING : PROGRESS_STORE_AWAY);
         }
         if (!patience_goes_on(&cycle->patience)) {
             return CYCLE_ABANDONED;

@@ -1,12 +1,58 @@
 #include "worker/cycle_internal.h"
 
-#include <stdlib.h>
-
 #include "worker/cycle_log.h"
 
-/* Decoding stops here and the rest goes to the next cycle: a small record can hold many operations,
- * and each takes some hundred bytes of the arena until the cycle ends. */
-enum { OPERATIONS_MAX = 65536 };
+enum {
+    /* Decoding stops here and the rest goes to the next run: a small record can hold many
+     * operations, and each takes some hundred bytes of the arena until the run ends. */
+    OPERATIONS_MAX = 131072,
+    AHEAD_OPERATIONS = 500 /* decoded in a row while the store is at work */
+};
+
+void cycle_take_records(struct cycle *cycle, struct intake *intake, int timeout_ms)
+{
+    if (intake->begin == intake->count) {
+        intake->begin = 0;
+        intake->count = 0;
+        intake->payload_bytes = 0;
+    }
+    if (intake->count == CYCLE_RECORDS_MAX || intake->payload_bytes >= CYCLE_PAYLOAD_BYTES_MAX) {
+        return;
+    }
+    size_t taken = source_poll(
+        cycle->parts.source, intake->records + intake->count, CYCLE_RECORDS_MAX - intake->count,
+        CYCLE_PAYLOAD_BYTES_MAX - intake->payload_bytes, intake->count > 0 ? 0 : timeout_ms);
+    for (size_t i = intake->count; i < intake->count + taken; i++) {
+        intake->payload_bytes += intake->records[i].value.size;
+    }
+    intake->count += taken;
+    cycle->parts.stats->records += taken;
+}
+
+void cycle_forget_run(struct intake *intake)
+{
+    intake->run = (struct run){0};
+    arena_reset(&intake->arena);
+}
+
+void cycle_drop_not_held(struct cycle *cycle, struct intake *intake)
+{
+    size_t kept = 0;
+    size_t open_count = intake->count - intake->begin;
+    for (size_t i = intake->begin; i < intake->count; i++) {
+        struct record *record = &intake->records[i];
+        if (source_holds(cycle->parts.source, record)) {
+            intake->records[kept++] = *record;
+        } else {
+            source_release(cycle->parts.source, record, 1);
+        }
+    }
+    if (kept < open_count || intake->begin > 0) {
+        cycle_forget_run(intake); /* its deliveries name records by their place */
+    }
+    intake->begin = 0;
+    intake->count = kept;
+}
 
 /* A message that alone exhausts the arena is refused like one that is too large: it must not stop
  * its partition. */
@@ -24,6 +70,41 @@ static void refuse_for_memory(struct delivery *delivery, const struct record *re
               CYCLE_ARENA_BYTES_MAX);
 }
 
+/* Decodes up to `operations_max` more operations of the run, the last record's too. */
+static bool decode_some(struct cycle *cycle, struct intake *intake, size_t operations_max,
+                        struct error *error)
+{
+    struct run *run = &intake->run;
+    size_t open_count = intake->count - intake->begin;
+    size_t records_max = open_count < cycle->run_records_max ? open_count : cycle->run_records_max;
+    size_t until = run->operation_count + operations_max;
+    if (run->deliveries == NULL) {
+        run->records = intake->records + intake->begin;
+        /* Room for those that may come until the run begins; not cleared, so not touched. */
+        run->deliveries = arena_alloc(&intake->arena, CYCLE_RECORDS_MAX * sizeof(struct delivery));
+        if (run->deliveries == NULL) {
+            return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a cycle's deliveries");
+        }
+    }
+    while (run->count < records_max && run->operation_count < OPERATIONS_MAX) {
+        if (run->operation_count >= until) {
+            return true;
+        }
+        struct delivery *delivery = &run->deliveries[run->count];
+        const struct record *record = &run->records[run->count];
+        if (!delivery_decode(record, cycle->parts.settings, &intake->arena, delivery, error)) {
+            if (run->count > 0) {
+                break; /* with an empty arena it will do */
+            }
+            refuse_for_memory(delivery, record);
+        }
+        run->count++;
+        run->operation_count += delivery->batch.operation_count;
+    }
+    run->is_decoded = true;
+    return true;
+}
+
 /* What the watermark has to do with a delivery; records of one partition mostly stand together. */
 static bool mark_delivery(struct cycle *cycle, struct delivery *delivery,
                           const struct delivery *previous)
@@ -32,98 +113,61 @@ static bool mark_delivery(struct cycle *cycle, struct delivery *delivery,
     bool is_same = previous != NULL && previous->record->partition == record->partition &&
                    previous->record->topic.data == record->topic.data;
     delivery->mark =
-        is_same ? previous->mark : watermark_expected(cycle->watermark, record, &cycle->arena);
+        is_same ? previous->mark : watermark_expected(cycle->watermark, record, &cycle->now->arena);
     delivery->is_replay = watermark_is_replay(cycle->watermark, record);
     cycle->parts.stats->records_replayed += delivery->is_replay;
     return !span_is_absent(delivery->mark);
 }
 
-/* Decodes records until the cycle has enough. False: out of memory. */
-bool cycle_decode(struct cycle *cycle, struct run *run, struct error *error)
+/* Counts and logs what became of decoding, once the run is sure to begin. */
+static void note_decoded(struct cycle *cycle, const struct delivery *delivery)
 {
-    size_t open_count = cycle->record_count - cycle->record_begin;
-    if (open_count > cycle->run_records_max) {
-        open_count = cycle->run_records_max;
+    if (delivery->refusal.code != ERROR_NONE) {
+        cycle->parts.stats->batches_refused++;
+        cycle_log_refusal(cycle->parts.log, delivery);
+    } else if (!delivery_key_matches(delivery)) {
+        cycle->parts.stats->keys_differing++;
     }
-    run->records = cycle->records + cycle->record_begin;
-    run->deliveries = arena_alloc_array(&cycle->arena, open_count, sizeof(struct delivery));
-    if (run->deliveries == NULL) {
-        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a cycle's deliveries");
+}
+
+bool cycle_decode(struct cycle *cycle, struct error *error)
+{
+    struct run *run = &cycle->now->run;
+    run->is_decoded = false; /* more may have come since it was decoded ahead */
+    if (!decode_some(cycle, cycle->now, OPERATIONS_MAX, error)) {
+        return false;
     }
-    size_t operation_count = 0;
-    while (run->count < open_count && operation_count < OPERATIONS_MAX) {
-        struct delivery *delivery = &run->deliveries[run->count];
-        const struct record *record = &run->records[run->count];
-        if (!delivery_decode(record, cycle->parts.settings, &cycle->arena, delivery, error)) {
-            if (run->count > 0) {
-                break; /* with an empty arena it will do */
-            }
-            refuse_for_memory(delivery, record);
-        }
-        if (!mark_delivery(cycle, delivery, run->count > 0 ? delivery - 1 : NULL)) {
+    for (size_t i = 0; i < run->count; i++) {
+        struct delivery *delivery = &run->deliveries[i];
+        if (!mark_delivery(cycle, delivery, i > 0 ? delivery - 1 : NULL)) {
             return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a cycle's deliveries");
         }
-        run->count++;
-        operation_count += delivery->batch.operation_count;
-        if (delivery->refusal.code != ERROR_NONE) {
-            cycle->parts.stats->batches_refused++;
-            cycle_log_refusal(cycle->parts.log, delivery);
-        } else if (!delivery_key_matches(delivery)) {
-            cycle->parts.stats->keys_differing++;
-        }
+        note_decoded(cycle, delivery);
     }
     return true;
 }
 
-/* Orders deliveries by session, and within one by their place in the cycle. */
-static int compare_by_session(const void *left, const void *right)
+bool cycle_work_ahead(struct cycle *cycle)
 {
-    const struct delivery *a = *(struct delivery *const *)left;
-    const struct delivery *b = *(struct delivery *const *)right;
-    struct span x = a->batch.session_id;
-    struct span y = b->batch.session_id;
-    int order = memcmp(x.data, y.data, x.size < y.size ? x.size : y.size);
-    if (order == 0 && x.size != y.size) {
-        order = x.size < y.size ? -1 : 1;
+    struct intake *ahead = cycle->ahead;
+    struct error ignored; /* it is met again, and dealt with, when the run begins */
+    bool has_rest = cycle->now->begin + cycle->now->run.count < cycle->now->count;
+    if (has_rest || ahead->run.is_decoded || cycle->must_fail_run) {
+        return false; /* the rest comes first */
     }
-    if (order == 0) {
-        order = a < b ? -1 : a > b; /* both stand in the run's array */
+    if (ahead->count == 0) {
+        cycle_forget_run(ahead);
+        cycle_take_records(cycle, ahead, 0);
+        return ahead->count > 0;
     }
-    return order;
+    return decode_some(cycle, ahead, AHEAD_OPERATIONS, &ignored) && !ahead->run.is_decoded;
 }
 
-/* One work per session that has deliveries which can be worked with. */
-bool cycle_group(struct cycle *cycle, struct run *run, const struct work_context *context,
-                 struct error *error)
+void cycle_turn_over(struct cycle *cycle)
 {
-    struct delivery **sorted =
-        arena_alloc_array(&cycle->arena, run->count, sizeof(struct delivery *));
-    run->works = arena_alloc_array(&cycle->arena, run->count, sizeof(struct scene_work));
-    if (sorted == NULL || run->works == NULL) {
-        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a cycle's scenes");
+    if (cycle->now->count == 0 && cycle->ahead->count > 0) {
+        struct intake *emptied = cycle->now;
+        cycle->now = cycle->ahead;
+        cycle->ahead = emptied;
     }
-    size_t sorted_count = 0;
-    for (size_t i = 0; i < run->count; i++) {
-        if (run->deliveries[i].refusal.code == ERROR_NONE) {
-            sorted[sorted_count++] = &run->deliveries[i];
-        }
-    }
-    qsort(sorted, sorted_count, sizeof(struct delivery *), compare_by_session);
-    for (size_t begin = 0; begin < sorted_count;) {
-        size_t end = begin + 1;
-        struct span session_id = sorted[begin]->batch.session_id;
-        while (end < sorted_count && span_equal(sorted[end]->batch.session_id, session_id)) {
-            end++;
-        }
-        struct scene *scene = scene_cache_take(cycle->cache, session_id);
-        if (scene == NULL) {
-            return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a scene");
-        }
-        if (!scene_work_init(&run->works[run->work_count++], scene, sorted + begin, end - begin,
-                             context, error)) {
-            return false;
-        }
-        begin = end;
-    }
-    return true;
 }

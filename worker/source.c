@@ -145,15 +145,16 @@ bool source_leave_group(struct record_source *source)
     return rd_kafka_consumer_closed(source->consumer) != 0;
 }
 
-static void leave_group(struct record_source *source)
+static bool leave_group(struct record_source *source)
 {
     if (source_leave_group(source)) {
-        return;
+        return true;
     }
     struct log_line line;
     log_begin(&line, source->log, LOG_WARN,
               "kafka did not let the consumer go in time; what was not committed comes again");
     log_end(&line);
+    return false;
 }
 
 /**
@@ -174,8 +175,10 @@ void source_destroy(struct record_source *source)
         return;
     }
     if (source->consumer != NULL) {
+        /* A client that is still closing can hang in its destruction for good (seen with a static
+         * member that was fenced): it ends with the process, too. */
         bool is_left = must_leave_client(source);
-        leave_group(source);
+        is_left = !leave_group(source) || is_left;
         struct assignment_cursor cursor = {0};
         struct assigned_partition *partition = assignment_next(&source->assignment, &cursor);
         for (; partition != NULL; partition = assignment_next(&source->assignment, &cursor)) {
