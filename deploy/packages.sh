@@ -19,8 +19,10 @@ packages_of_group() {
     tests) echo libcriterion-dev python3 python3-msgpack python3-confluent-kafka ;;
     lint) echo git clang clang-format clang-tidy ;;
     guard) echo valgrind ;; # tests/bench/instructions/check
+    bench) echo gnuplot-nox python3-redis python3-hiredis ;; # tests/bench/run, beside tests
     *)
-        echo "packages: there is no group '$1'; known: build redis demo kafka tests lint guard" >&2
+        echo "packages: there is no group '$1'; known: build redis demo kafka tests bench lint" \
+            'guard' >&2
         return 64
         ;;
     esac
