@@ -348,9 +348,8 @@ static bool operations_decode(const struct decoding *decoding)
     (void)wire_read(&cursor);
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t index = out->retry != NULL ? out->retry->indexes[i] : i;
-        const struct span raw = fields_read_value(&cursor, i + 1 == count);
-        if (!operation_decode(raw, index, limits, decoding->arena, &out->operations[i],
-                              decoding->error)) {
+        if (!operation_decode_next(&cursor, index, limits, decoding->arena, &out->operations[i],
+                                   decoding->error)) {
             return false;
         }
     }

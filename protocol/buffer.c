@@ -63,6 +63,16 @@ static bool reserve(struct buffer *buffer, size_t size)
     return true;
 }
 
+uint8_t *buffer_extend(struct buffer *buffer, size_t size)
+{
+    if (!reserve(buffer, size)) {
+        return NULL;
+    }
+    uint8_t *room = buffer->data + buffer->size;
+    buffer->size += size;
+    return room;
+}
+
 void buffer_append(struct buffer *buffer, const void *data, size_t size)
 {
     if (size > 0 && reserve(buffer, size)) {

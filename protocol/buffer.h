@@ -27,6 +27,12 @@ void buffer_clear(struct buffer *buffer);
 void buffer_append(struct buffer *buffer, const void *data, size_t size);
 void buffer_append_span(struct buffer *buffer, struct span span);
 
+/**
+ * Appends `size` bytes, at least 1, for the caller to write; valid until the next append. NULL, and
+ * `failed` is set, where they do not fit.
+ */
+__attribute__((warn_unused_result)) uint8_t *buffer_extend(struct buffer *buffer, size_t size);
+
 /** Appends formatted text (printf), without the terminator. */
 void buffer_append_format(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -5,6 +5,7 @@
 #include "protocol/element_fields.h"
 #include "protocol/identifier.h"
 #include "protocol/pack.h"
+#include "protocol/wire_scan.h"
 
 enum { KNOWN_FIELDS_MAX = 6 };
 
@@ -27,9 +28,8 @@ static void read_known(struct span map, const struct field_set *set, struct know
     known->pair_count = 0;
     known->nil_count = 0;
     struct wire_cursor cursor = wire_cursor_of(map);
-    struct wire_value head = wire_read(&cursor);
-    assert(head.type == WIRE_MAP);
-    for (uint32_t i = 0; i < head.count; i++) {
+    uint32_t pairs = wire_advance_map(&cursor);
+    for (uint32_t i = 0; i < pairs; i++) {
         struct element_pair *pair = &known->pairs[known->pair_count];
         element_read_pair(&cursor, pair);
         unsigned field = field_find(set, pair->key);

@@ -37,6 +37,12 @@ __attribute__((warn_unused_result)) bool element_complete(struct span element,
                                                           struct arena *arena, struct buffer *out,
                                                           struct error *error);
 
+/** A stored document, and what is known of it. */
+struct element_document {
+    struct span bytes;
+    bool has_checked_kind; /* made by element_complete() or element_patch(): its kind is valid */
+};
+
 /**
  * Appends `document` with `changes` merged into it: RFC 7396 with the rules of protocol.md
  * section 3 on top (`id` ignored; invalid values of known fields ignored; numbers clamped; parent
@@ -45,9 +51,8 @@ __attribute__((warn_unused_result)) bool element_complete(struct span element,
  * limits->text_bytes_max, with ERROR_ELEMENT_TOO_LARGE, or ERROR_OUT_OF_MEMORY; `out` is then as
  * before the call.
  */
-__attribute__((warn_unused_result)) bool element_patch(struct span document, struct span changes,
-                                                       const struct limits *limits,
-                                                       struct arena *arena, struct buffer *out,
-                                                       struct error *error);
+__attribute__((warn_unused_result)) bool
+element_patch(struct element_document document, struct span changes, const struct limits *limits,
+              struct arena *arena, struct buffer *out, struct error *error);
 
 #endif

@@ -31,8 +31,11 @@ struct change {
     struct change *next_matched; /* the next one in the target's order */
 };
 
+enum { FEW_CHANGES_MAX = 6 };
+
 /** What the changes of one map do. Changes that are ignored are not in it. */
 struct plan {
+    struct change few[FEW_CHANGES_MAX]; /* room for most; not cleared */
     struct change *changes;
     uint32_t count, matched_count, deleted_count;
     struct change *first_matched;
@@ -47,28 +50,28 @@ struct merge {
 };
 
 /** RFC 7396 for a value that the protocol has no rule about. */
-static enum action decide_other(const struct wire_value *value)
+static enum action decide_other(struct span value)
 {
-    return value->type == WIRE_NIL   ? ACTION_DELETE
-           : value->type == WIRE_MAP ? ACTION_MERGE
-                                     : ACTION_STORE_RAW;
+    return wire_is_nil(value)   ? ACTION_DELETE
+           : wire_is_map(value) ? ACTION_MERGE
+                                : ACTION_STORE_RAW;
 }
 
 /** An id that an add would refuse is ignored; fails only for want of memory. */
-static bool decide_parent(const struct merge *merge, struct change *change,
-                          const struct wire_value *value)
+static bool decide_parent(const struct merge *merge, struct change *change)
 {
+    struct wire_value value = wire_peek(change->pair.value);
     change->action = ACTION_IGNORE;
-    if (value->type == WIRE_NIL) {
+    if (value.type == WIRE_NIL) {
         change->action = ACTION_STORE_RAW;
         return true;
     }
     struct error reason;
     struct span id;
-    if (identifier_read_element_id(value, "parent", merge->arena, &id, &reason)) {
+    if (identifier_read_element_id(&value, "parent", merge->arena, &id, &reason)) {
         /* Where it is the received text itself, its bytes are stored as they are. */
         change->action = ACTION_STORE_RAW;
-        if (id.data != value->body.data) {
+        if (id.data != value.body.data) {
             change->pair.value = id;
             change->action = ACTION_STORE_ID;
         }
@@ -77,26 +80,26 @@ static bool decide_parent(const struct merge *merge, struct change *change,
     return reason.code != ERROR_OUT_OF_MEMORY || element_fail_memory(merge->error);
 }
 
-static bool decide_element(const struct merge *merge, struct change *change,
-                           const struct wire_value *value)
+static bool decide_element(const struct merge *merge, struct change *change)
 {
+    struct span value = change->pair.value;
     switch ((enum element_field)field_find(&element_fields, change->pair.key)) {
     case ELEMENT_ID:
         change->action = ACTION_IGNORE;
         break;
     case ELEMENT_TRANSFORM:
         change->role = ROLE_TRANSFORM;
-        change->action = value->type == WIRE_MAP ? ACTION_MERGE : ACTION_IGNORE;
+        change->action = wire_is_map(value) ? ACTION_MERGE : ACTION_IGNORE;
         break;
     case ELEMENT_KIND:
-        change->action = value->type == WIRE_MAP ? ACTION_MERGE : ACTION_IGNORE;
+        change->action = wire_is_map(value) ? ACTION_MERGE : ACTION_IGNORE;
         break;
     case ELEMENT_INTERACTIVE:
     case ELEMENT_SELECTED:
-        change->action = value->type == WIRE_BOOL ? ACTION_STORE_RAW : ACTION_IGNORE;
+        change->action = wire_is_bool(value) ? ACTION_STORE_RAW : ACTION_IGNORE;
         break;
     case ELEMENT_PARENT:
-        return decide_parent(merge, change, value);
+        return decide_parent(merge, change);
     case ELEMENT_FIELD_COUNT:
         change->action = decide_other(value);
         break;
@@ -104,31 +107,31 @@ static bool decide_element(const struct merge *merge, struct change *change,
     return true;
 }
 
-static void decide_transform(struct change *change, const struct wire_value *value)
+static void decide_transform(struct change *change)
 {
     unsigned field = field_find(&transform_fields, change->pair.key);
     if (field == TRANSFORM_FIELD_COUNT) {
-        change->action = decide_other(value);
+        change->action = decide_other(change->pair.value);
         return;
     }
+    struct wire_value value = wire_peek(change->pair.value);
     change->field = field;
-    change->action = transform_value_is_valid((enum transform_field)field, value)
+    change->action = transform_value_is_valid((enum transform_field)field, &value)
                          ? ACTION_STORE_NUMBER
                          : ACTION_IGNORE;
 }
 
 static bool decide(const struct merge *merge, enum map_role role, struct change *change)
 {
-    struct wire_value value = wire_peek(change->pair.value);
     change->role = ROLE_OTHER;
     switch (role) {
     case ROLE_ELEMENT:
-        return decide_element(merge, change, &value);
+        return decide_element(merge, change);
     case ROLE_TRANSFORM:
-        decide_transform(change, &value);
+        decide_transform(change);
         break;
     case ROLE_OTHER:
-        change->action = decide_other(&value);
+        change->action = decide_other(change->pair.value);
         break;
     }
     return true;
@@ -139,17 +142,25 @@ static bool make_plan(const struct merge *merge, enum map_role role, struct span
                       struct plan *plan)
 {
     struct wire_cursor cursor = wire_cursor_of(changes);
-    struct wire_value head = wire_read(&cursor);
-    assert(head.type == WIRE_MAP);
-    *plan = (struct plan){.is_indexed = head.count > KEY_INDEX_UNINDEXED_PAIRS_MAX};
-    plan->changes = arena_alloc_array(merge->arena, head.count, sizeof *plan->changes);
+    uint32_t pair_count = wire_advance_map(&cursor);
+    plan->changes = plan->few;
+    plan->count = 0;
+    plan->matched_count = 0;
+    plan->deleted_count = 0;
+    plan->first_matched = NULL;
+    plan->is_indexed = pair_count > KEY_INDEX_UNINDEXED_PAIRS_MAX;
+    if (pair_count > FEW_CHANGES_MAX) {
+        plan->changes = arena_alloc_array(merge->arena, pair_count, sizeof *plan->changes);
+    }
     if (plan->changes == NULL ||
-        (plan->is_indexed && !key_index_init(&plan->index, changes, head.count, merge->arena))) {
+        (plan->is_indexed && !key_index_init(&plan->index, changes, pair_count, merge->arena))) {
         return element_fail_memory(merge->error);
     }
-    for (uint32_t i = 0; i < head.count; i++) {
+    for (uint32_t i = 0; i < pair_count; i++) {
         struct change *change = &plan->changes[plan->count];
         element_read_pair(&cursor, &change->pair);
+        change->local_start = NULL;
+        change->next_matched = NULL;
         if (!decide(merge, role, change)) {
             return false;
         }
@@ -223,7 +234,9 @@ static bool write_value(const struct merge *merge, const struct change *change, 
         pack_str(merge->out, change->pair.value);
         break;
     case ACTION_MERGE:
-        return merge_map(merge, change->role, change->local_value, change->pair.value, depth + 1);
+        return merge_map(merge, change->role,
+                         change->local_start != NULL ? change->local_value : (struct span){0},
+                         change->pair.value, depth + 1);
     case ACTION_IGNORE:
     case ACTION_DELETE:
         assert(false && "nothing is written for these");
@@ -274,7 +287,7 @@ static bool merge_map(const struct merge *merge, enum map_role role, struct span
 {
     static const uint8_t empty_map[] = {0x80};
     assert(depth < WIRE_DEPTH_MAX); /* wire_check_strict() refuses deeper ones */
-    if (span_is_absent(target) || wire_peek(target).type != WIRE_MAP) {
+    if (span_is_absent(target) || !wire_is_map(target)) {
         target = span_make(empty_map, sizeof empty_map);
     }
     struct plan plan;
@@ -282,7 +295,7 @@ static bool merge_map(const struct merge *merge, enum map_role role, struct span
         return false;
     }
     struct wire_cursor cursor = wire_cursor_of(target);
-    uint32_t pair_count = wire_read(&cursor).count;
+    uint32_t pair_count = wire_advance_map(&cursor);
     match_target(&plan, cursor, pair_count);
 
     uint32_t count = pair_count - plan.deleted_count + count_added(&plan);
@@ -294,20 +307,30 @@ static bool merge_map(const struct merge *merge, enum map_role role, struct span
     return write_target(merge, &plan, at, cursor.end, depth) && write_added(merge, &plan, depth);
 }
 
-bool element_patch(struct span document, struct span changes, const struct limits *limits,
-                   struct arena *arena, struct buffer *out, struct error *error)
+/** Whether the changes name the kind: then it has to be looked at afterwards. */
+static bool touches_kind(struct span changes)
+{
+    return !span_is_absent(wire_map_find(changes, "kind"));
+}
+
+bool element_patch(struct element_document document, struct span changes,
+                   const struct limits *limits, struct arena *arena, struct buffer *out,
+                   struct error *error)
 {
     struct merge merge = {.arena = arena, .out = out, .error = error};
     size_t start = out->size;
     if (out->failed) {
         return element_fail_memory(error);
     }
-    if (!merge_map(&merge, ROLE_ELEMENT, document, changes, 0)) {
+    if (!merge_map(&merge, ROLE_ELEMENT, document.bytes, changes, 0)) {
         element_take_back(out, start);
         return false;
     }
     if (!element_finish(out, start, limits, error)) {
         return false;
+    }
+    if (document.has_checked_kind && !touches_kind(changes)) {
+        return true;
     }
     struct span result = span_make(out->data + start, out->size - start);
     if (!element_check_kind(wire_map_find(result, "kind"), limits, error)) {

@@ -3,10 +3,12 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#include "protocol/wire_scan.h"
+
 size_t fields_find_name(const struct field_name *names, size_t count, struct span key)
 {
     for (size_t i = 0; i < count; i++) {
-        if (names[i].size == key.size && memcmp(names[i].text, key.data, key.size) == 0) {
+        if (span_equal(span_make(names[i].text, names[i].size), key)) {
             return i;
         }
     }
@@ -20,16 +22,15 @@ void fields_collect(struct span map, const struct field_name *names, size_t coun
         values[i] = (struct span){NULL, 0};
     }
     struct wire_cursor cursor = wire_cursor_of(map);
-    const struct wire_value head = wire_read(&cursor);
-    assert(head.type == WIRE_MAP);
-    for (uint32_t pair = 0; pair < head.count; pair++) {
+    const uint32_t pairs = wire_advance_map(&cursor);
+    for (uint32_t pair = 0; pair < pairs; pair++) {
         size_t found = count;
-        if (wire_next_is_str(&cursor)) {
-            found = fields_find_name(names, count, wire_read_text(&cursor));
+        if (wire_lead_is_str(*cursor.at)) {
+            found = fields_find_name(names, count, wire_advance_text(&cursor));
         } else {
-            (void)wire_skip(&cursor);
+            (void)wire_advance_whole(&cursor);
         }
-        const struct span value = fields_read_value(&cursor, pair + 1 == head.count);
+        const struct span value = fields_read_value(&cursor, pair + 1 == pairs);
         if (found < count && span_is_absent(values[found])) {
             values[found] = value;
         }

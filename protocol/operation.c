@@ -205,43 +205,58 @@ static bool target_read(struct decoding *decoding, enum operation_kind kind)
     return false;
 }
 
-static bool decode_checked(struct decoding *decoding)
+/* The operation's extent: found on the way by the strict check, where it holds. */
+static bool bytes_take(struct decoding *decoding, struct wire_cursor *cursor)
 {
     struct operation *const out = decoding->out;
-    if (!wire_check_strict(out->raw, decoding->arena, ERROR_INVALID_OPERATION, decoding->error)) {
-        return false;
+    const uint8_t *const start = cursor->at;
+    out->well_formed =
+        wire_check_strict_next(cursor, decoding->arena, ERROR_INVALID_OPERATION, decoding->error);
+    if (!out->well_formed) {
+        (void)wire_skip(cursor);
     }
-    out->well_formed = true;
+    out->raw = span_make(start, (size_t)(cursor->at - start));
+    return out->well_formed;
+}
+
+static bool map_check(struct decoding *decoding)
+{
+    struct operation *const out = decoding->out;
+    if (wire_is_map(out->raw)) {
+        return true;
+    }
     const struct wire_value head = wire_peek(out->raw);
     if (head.type == WIRE_ARRAY) {
         return error_set(decoding->error, ERROR_INVALID_OPERATION,
                          "an operation must be a map, found an array; in Rust serialise "
                          "with rmp_serde::to_vec_named, which keeps the field names");
     }
-    if (head.type != WIRE_MAP) {
-        return error_set(decoding->error, ERROR_INVALID_OPERATION,
-                         "an operation must be a map, found %s", wire_type_name(head.type));
-    }
-    fields_collect(out->raw, key_names, KEY_COUNT, decoding->values);
+    return error_set(decoding->error, ERROR_INVALID_OPERATION,
+                     "an operation must be a map, found %s", wire_type_name(head.type));
+}
+
+static bool fields_decode(struct decoding *decoding)
+{
     enum operation_kind kind = OPERATION_INVALID;
+    fields_collect(decoding->out->raw, key_names, KEY_COUNT, decoding->values);
     if (!spelling_resolve(decoding, &kind) || !clocks_read(decoding) ||
         !target_read(decoding, kind)) {
         return false;
     }
-    out->kind = kind;
+    decoding->out->kind = kind;
     return true;
 }
 
-bool operation_decode(struct span raw, uint32_t index, const struct limits *limits,
-                      struct arena *arena, struct operation *out, struct error *error)
+bool operation_decode_next(struct wire_cursor *cursor, uint32_t index, const struct limits *limits,
+                           struct arena *arena, struct operation *out, struct error *error)
 {
-    struct operation operation = {.kind = OPERATION_INVALID, .index = index, .raw = raw};
+    struct operation operation = {.kind = OPERATION_INVALID, .index = index};
     /* Not cleared: the message is written on failure only, and this runs for every operation. */
     struct error reason;
     reason.code = ERROR_NONE;
     struct decoding decoding = {
         .limits = limits, .arena = arena, .out = &operation, .error = &reason};
-    if (decode_checked(&decoding)) {
+    if (bytes_take(&decoding, cursor) && map_check(&decoding) && fields_decode(&decoding)) {
         *out = operation;
         return true;
     }
@@ -252,7 +267,7 @@ bool operation_decode(struct span raw, uint32_t index, const struct limits *limi
         if (!span_is_absent(text)) {
             *out = (struct operation){.kind = OPERATION_INVALID,
                                       .index = index,
-                                      .raw = raw,
+                                      .raw = operation.raw,
                                       .well_formed = operation.well_formed,
                                       .invalid_reason = (const char *)text.data};
             return true;
@@ -260,4 +275,11 @@ bool operation_decode(struct span raw, uint32_t index, const struct limits *limi
     }
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to decode operation %u",
                      (unsigned)index);
+}
+
+bool operation_decode(struct span raw, uint32_t index, const struct limits *limits,
+                      struct arena *arena, struct operation *out, struct error *error)
+{
+    struct wire_cursor cursor = wire_cursor_of(raw);
+    return operation_decode_next(&cursor, index, limits, arena, out, error);
 }

@@ -45,4 +45,9 @@ __attribute__((warn_unused_result)) bool
 operation_decode(struct span raw, uint32_t index, const struct limits *limits, struct arena *arena,
                  struct operation *out, struct error *error);
 
+/** The same for the value at the cursor, which then stands behind it, also where it is invalid. */
+__attribute__((warn_unused_result)) bool
+operation_decode_next(struct wire_cursor *cursor, uint32_t index, const struct limits *limits,
+                      struct arena *arena, struct operation *out, struct error *error);
+
 #endif

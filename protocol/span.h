@@ -36,7 +36,9 @@ static inline bool span_is_absent(struct span span)
 
 static inline bool span_equal(struct span a, struct span b)
 {
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+    /* The first byte tells most unequal ones apart without a call. */
+    return a.size == b.size &&
+           (a.size == 0 || (a.data[0] == b.data[0] && memcmp(a.data, b.data, a.size) == 0));
 }
 
 static inline bool span_equal_text(struct span span, const char *text)

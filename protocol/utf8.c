@@ -66,7 +66,25 @@ size_t utf8_valid_prefix(struct span text)
     return at;
 }
 
+/** Whether all bytes are ASCII; reads the last word of longer texts across those before it. */
+static bool is_ascii(struct span text)
+{
+    if (text.size < WORD_BYTES) {
+        uint8_t united = 0;
+        for (size_t i = 0; i < text.size; i++) {
+            united |= text.data[i];
+        }
+        return united < 0x80;
+    }
+    size_t last = text.size - WORD_BYTES;
+    size_t at = 0;
+    while (at < last && !has_high_bit(text.data + at)) {
+        at += WORD_BYTES;
+    }
+    return at >= last && !has_high_bit(text.data + last);
+}
+
 bool utf8_is_valid(struct span text)
 {
-    return utf8_valid_prefix(text) == text.size;
+    return is_ascii(text) || utf8_valid_prefix(text) == text.size;
 }

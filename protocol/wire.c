@@ -153,17 +153,32 @@ bool wire_is_nil(struct span raw)
     return *raw.data == WIRE_LEAD_NIL;
 }
 
+bool wire_is_map(struct span raw)
+{
+    assert(raw.size > 0);
+    return wire_types[*raw.data] == WIRE_MAP;
+}
+
+bool wire_is_bool(struct span raw)
+{
+    assert(raw.size > 0);
+    return wire_types[*raw.data] == WIRE_BOOL;
+}
+
 struct span wire_map_find(struct span map, const char *key)
 {
     struct span wanted = span_of_text(key);
     struct wire_cursor cursor = wire_cursor_of(map);
-    struct wire_value head = wire_read(&cursor);
-    assert(head.type == WIRE_MAP);
-    for (uint32_t i = 0; i < head.count; i++) {
-        struct wire_cursor name = cursor;
-        (void)wire_advance_whole(&cursor);
+    uint32_t pairs = wire_advance_map(&cursor);
+    for (uint32_t i = 0; i < pairs; i++) {
+        bool is_wanted = false;
+        if (wire_lead_is_str(*cursor.at)) {
+            is_wanted = span_equal(wire_advance_text(&cursor), wanted);
+        } else {
+            (void)wire_advance_whole(&cursor);
+        }
         struct span value = wire_advance_whole(&cursor);
-        if (wire_next_is_str(&name) && span_equal(wire_advance_text(&name), wanted)) {
+        if (is_wanted) {
             return value;
         }
     }

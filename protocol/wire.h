@@ -81,6 +81,8 @@ struct span wire_skip(struct wire_cursor *cursor);
 struct wire_value wire_peek(struct span raw);
 
 bool wire_is_nil(struct span raw);
+bool wire_is_map(struct span raw);
+bool wire_is_bool(struct span raw);
 
 /**
  * The rules that hold inside operations and sections (protocol.md section 2, "Throughout the
@@ -92,6 +94,12 @@ bool wire_is_nil(struct span raw);
  */
 __attribute__((warn_unused_result)) bool
 wire_check_strict(struct span raw, struct arena *arena, enum error_code code, struct error *error);
+
+/** The same for the value at the cursor, which then moves behind it; on failure it stays. */
+__attribute__((warn_unused_result)) bool wire_check_strict_next(struct wire_cursor *cursor,
+                                                                struct arena *arena,
+                                                                enum error_code code,
+                                                                struct error *error);
 
 /** Finds a key in a checked map. Returns the value's bytes, or an absent span. O(pairs). */
 struct span wire_map_find(struct span map, const char *key);

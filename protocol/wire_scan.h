@@ -16,13 +16,21 @@
  */
 enum { WIRE_DEPTH_MAX = LIMITS_DEPTH_CEILING + 8 };
 
-enum { WIRE_LEAD_RESERVED = 0xc1, WIRE_LEAD_NIL = 0xc0 };
+enum { WIRE_LEAD_RESERVED = 0xc1, WIRE_LEAD_NIL = 0xc0, WIRE_LEAD_STR_8 = 0xd9 };
 
 /**
- * The size of a whole value by its lead byte. 0 where that alone does not tell: containers, values
- * with a length behind the lead byte, and 0xc1, which MessagePack never uses.
+ * The size of a value by its lead byte, and the values that follow: a container's head, with its
+ * children. 0 where the byte alone does not tell: where a length stands behind it, and for 0xc1,
+ * which MessagePack never uses.
  */
 extern const uint8_t wire_fixed_sizes[256];
+extern const uint8_t wire_fixed_children[256];
+
+/**
+ * What type a value is, by its lead byte: an enum wire_type. WIRE_INT for every signed encoding,
+ * also of a number that is not negative; anything for 0xc1.
+ */
+extern const uint8_t wire_types[256];
 
 /** The width of the length behind a lead byte from 0xc0 to 0xdf; 0 where there is none. */
 extern const uint8_t wire_length_widths[32];
@@ -35,12 +43,12 @@ struct wire_extent {
 
 static inline bool wire_lead_is_str(uint8_t lead)
 {
-    return (lead >= 0xa0 && lead < 0xc0) || (lead >= 0xd9 && lead <= 0xdb);
+    return wire_types[lead] == WIRE_STR;
 }
 
 static inline bool wire_lead_is_map(uint8_t lead)
 {
-    return (lead >= 0x80 && lead < 0x90) || lead == 0xde || lead == 0xdf;
+    return wire_types[lead] == WIRE_MAP;
 }
 
 static inline bool wire_lead_is_container(uint8_t lead)
@@ -50,7 +58,7 @@ static inline bool wire_lead_is_container(uint8_t lead)
 
 static inline bool wire_lead_is_ext(uint8_t lead)
 {
-    return (lead >= 0xc7 && lead <= 0xc9) || (lead >= 0xd4 && lead <= 0xd8);
+    return wire_types[lead] == WIRE_EXT;
 }
 
 /** The size of a value's head: the lead byte and the length behind it. */
@@ -59,14 +67,21 @@ static inline unsigned wire_head_size(uint8_t lead)
     return lead >= 0xc0 && lead < 0xe0 ? 1u + wire_length_widths[lead - 0xc0] : 1u;
 }
 
-/** Measures a value whose lead byte has no fixed size. */
+/** Measures a value whose lead byte does not tell its size. */
 struct wire_extent wire_measure_open(const uint8_t *at, size_t left);
 
 /** Measures the value at `at`, of which `left` bytes may be looked at, 1 at least. */
 static inline struct wire_extent wire_measure(const uint8_t *at, size_t left)
 {
-    uint8_t size = wire_fixed_sizes[*at];
-    return size > 0 ? (struct wire_extent){.size = size} : wire_measure_open(at, left);
+    uint8_t lead = *at;
+    uint8_t size = wire_fixed_sizes[lead];
+    if (size > 0) {
+        return (struct wire_extent){.size = size, .children = wire_fixed_children[lead]};
+    }
+    if (lead == WIRE_LEAD_STR_8 && left >= 2) { /* the texts of most elements */
+        return (struct wire_extent){.size = 2u + at[1]};
+    }
+    return wire_measure_open(at, left);
 }
 
 /** Moves behind the value at the cursor, to the first child of a container. Checked bytes only. */
@@ -78,6 +93,13 @@ static inline struct wire_extent wire_advance(struct wire_cursor *cursor)
     assert(extent.size <= left);
     cursor->at += extent.size;
     return extent;
+}
+
+/** Moves behind the head of the map at the cursor and returns its pairs. Checked bytes only. */
+static inline uint32_t wire_advance_map(struct wire_cursor *cursor)
+{
+    assert(wire_lead_is_map(*cursor->at));
+    return (uint32_t)(wire_advance(cursor).children / 2);
 }
 
 /** Moves behind the str at the cursor and returns its text. Checked bytes only. */

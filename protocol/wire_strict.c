@@ -119,7 +119,7 @@ static bool refuse_ext(const struct walk *walk, int8_t ext_type)
     return refuse_value(walk, what, "; send a number, str, bin, array or map");
 }
 
-static bool note_key(struct walk *walk, struct level *level, struct span key)
+static inline bool note_key(struct walk *walk, struct level *level, struct span key)
 {
     if (level->is_indexed) {
         return key_index_add(&level->index, key, level->begun) || refuse_duplicate(walk, key);
@@ -134,7 +134,7 @@ static bool note_key(struct walk *walk, struct level *level, struct span key)
     return true;
 }
 
-static bool read_key(struct walk *walk, struct level *level)
+static inline bool read_key(struct walk *walk, struct level *level)
 {
     if (!wire_lead_is_str(*walk->cursor.at)) {
         char what[64];
@@ -178,28 +178,34 @@ static bool open_level(struct walk *walk)
 }
 
 /** Reads the value at hand; a container stays open. */
-static bool read_value(struct walk *walk)
+static inline bool read_value(struct walk *walk)
 {
-    uint8_t lead = *walk->cursor.at;
-    if (wire_lead_is_str(lead)) {
+    switch ((enum wire_type)wire_types[*walk->cursor.at]) {
+    case WIRE_STR:
         return utf8_is_valid(wire_advance_text(&walk->cursor)) ||
                refuse_value(walk, "a str that is not valid UTF-8", "; send other bytes as bin");
-    }
-    if (wire_lead_is_container(lead)) {
+    case WIRE_ARRAY:
+    case WIRE_MAP:
         return open_level(walk);
-    }
-    if (wire_lead_is_ext(lead)) {
+    case WIRE_EXT:
         return refuse_ext(walk, wire_read(&walk->cursor).ext_type);
+    case WIRE_NIL:
+    case WIRE_BOOL:
+    case WIRE_UINT:
+    case WIRE_INT:
+    case WIRE_FLOAT:
+    case WIRE_BIN:
+        break;
     }
     (void)wire_advance(&walk->cursor);
     return true;
 }
 
-bool wire_check_strict(struct span raw, struct arena *arena, enum error_code code,
-                       struct error *error)
+bool wire_check_strict_next(struct wire_cursor *cursor, struct arena *arena, enum error_code code,
+                            struct error *error)
 {
     struct walk walk;
-    walk.cursor = wire_cursor_of(raw);
+    walk.cursor = *cursor;
     walk.arena = arena;
     walk.code = code;
     walk.error = error;
@@ -221,5 +227,13 @@ bool wire_check_strict(struct span raw, struct arena *arena, enum error_code cod
             return false;
         }
     }
+    *cursor = walk.cursor;
     return true;
+}
+
+bool wire_check_strict(struct span raw, struct arena *arena, enum error_code code,
+                       struct error *error)
+{
+    struct wire_cursor cursor = wire_cursor_of(raw);
+    return wire_check_strict_next(&cursor, arena, code, error);
 }

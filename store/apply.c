@@ -86,8 +86,12 @@ static bool apply_update(struct scene *scene, struct element *element,
 {
     struct error cause;
     buffer_clear(context->scratch);
-    if (!element_patch(span_make(element->document, element->document_bytes), operation->document,
-                       context->limits, context->arena, context->scratch, &cause)) {
+    struct element_document stored = {
+        .bytes = span_make(element->document, element->document_bytes),
+        .has_checked_kind = element->has_checked_kind,
+    };
+    if (!element_patch(stored, operation->document, context->limits, context->arena,
+                       context->scratch, &cause)) {
         return take_element_error(&cause, context, out, error);
     }
     return scene_put(scene, element, buffer_span(context->scratch),

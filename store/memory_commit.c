@@ -228,12 +228,28 @@ static bool drop_oldest(struct run *run)
     return true;
 }
 
+/** Both parts in one, in the arena where there are two; no memory for it fails the run. */
+static struct span join(struct run *run, struct span head, struct span tail)
+{
+    if (head.size == 0) {
+        return tail;
+    }
+    uint8_t *whole = arena_alloc(run->commit->arena, head.size + tail.size);
+    if (whole == NULL) {
+        run->failed = true;
+        return tail;
+    }
+    memcpy(whole, head.data, head.size);
+    memcpy(whole + head.size, tail.data, tail.size);
+    return span_make(whole, head.size + tail.size);
+}
+
 static void write_elements(struct run *run)
 {
     const struct scene_commit *commit = run->commit;
     for (size_t i = 0; i < commit->element_count; i++) {
         const struct element_write *element = &commit->elements[i];
-        set(run, MEMORY_ELEMENTS, element->id, element->value);
+        set(run, MEMORY_ELEMENTS, element->id, join(run, element->head, element->value));
         switch (element->kind) {
         case ELEMENT_WRITE_PRESENT:
             break;

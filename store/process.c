@@ -63,6 +63,18 @@ static bool conflict_entry_of(const struct operation *operation, const struct ou
     return true;
 }
 
+/* Room for the entries of all operations, once one has an entry: most batches have none. */
+static bool entries_prepare(struct attempt_entries *entries, uint32_t operation_count,
+                            struct arena *arena)
+{
+    if (entries->conflicts == NULL) {
+        entries->conflicts =
+            arena_alloc_array(arena, operation_count, sizeof(struct conflict_entry));
+        entries->failures = arena_alloc_array(arena, operation_count, sizeof(struct failure_entry));
+    }
+    return entries->conflicts != NULL && entries->failures != NULL;
+}
+
 static void take_outcome(const struct operation *operation, const struct outcome *outcome,
                          const struct conflict_entry *carried, struct attempt_entries *entries,
                          struct sync_result *result)
@@ -120,8 +132,16 @@ static bool run_operations(struct scene *scene, const struct batch *batch,
         }
         /* A pending operation's clamping was counted by its first attempt. */
         result->clamped_count += outcome.is_clamped && retry == NULL ? 1 : 0;
-        take_outcome(operation, &outcome, carried_conflict(retry, operation->index, &cursor),
-                     entries, result);
+        const struct conflict_entry *carried = carried_conflict(retry, operation->index, &cursor);
+        if (outcome.status == OUTCOME_SYNCED && outcome.reason == CONFLICT_NONE &&
+            carried == NULL) {
+            result->synced_count++;
+            continue;
+        }
+        if (!entries_prepare(entries, batch->operation_count, context->arena)) {
+            return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a result's entries");
+        }
+        take_outcome(operation, &outcome, carried, entries, result);
     }
     return true;
 }
@@ -238,14 +258,7 @@ bool process_batch(struct scene *scene, const struct batch *batch,
 {
     struct arena *arena = context->arena;
     struct sync_result result = begin_result(batch, context);
-    struct attempt_entries entries = {
-        .conflicts =
-            arena_alloc_array(arena, batch->operation_count, sizeof(struct conflict_entry)),
-        .failures = arena_alloc_array(arena, batch->operation_count, sizeof(struct failure_entry)),
-    };
-    if (entries.conflicts == NULL || entries.failures == NULL) {
-        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a result's entries");
-    }
+    struct attempt_entries entries = {.conflicts = NULL};
     if (context->not_tried == NULL) {
         scene_begin_batch(scene);
     }

@@ -4,20 +4,22 @@
 
 #include "store/decimal.h"
 
+enum { HEAD_BYTES_MAX = DECIMAL_BYTES_MAX + 3 };
+
 /** "*<count>\r\n" or "$<bytes>\r\n". */
-static void append_head(struct buffer *out, char type, size_t number)
+static size_t write_head(char head[HEAD_BYTES_MAX], char type, size_t number)
 {
-    char head[DECIMAL_BYTES_MAX + 3];
     head[0] = type;
     size_t size = 1 + decimal_write(number, head + 1);
     head[size++] = '\r';
     head[size++] = '\n';
-    buffer_append(out, head, size);
+    return size;
 }
 
 void redis_command_begin(struct buffer *out, size_t argument_count)
 {
-    append_head(out, '*', argument_count);
+    char head[HEAD_BYTES_MAX];
+    buffer_append(out, head, write_head(head, '*', argument_count));
 }
 
 void redis_command_add_parts(struct buffer *out, const struct span *parts, size_t count)
@@ -28,11 +30,23 @@ void redis_command_add_parts(struct buffer *out, const struct span *parts, size_
         assert(parts[i].size <= SIZE_MAX - size);
         size += parts[i].size;
     }
-    append_head(out, '$', size);
-    for (size_t i = 0; i < count; i++) {
-        buffer_append_span(out, parts[i]);
+    char head[HEAD_BYTES_MAX];
+    size_t head_size = write_head(head, '$', size);
+    assert(size <= SIZE_MAX - HEAD_BYTES_MAX - 2);
+    uint8_t *at = buffer_extend(out, head_size + size + 2);
+    if (at == NULL) {
+        return;
     }
-    buffer_append(out, "\r\n", 2);
+    memcpy(at, head, head_size);
+    at += head_size;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].size > 0) {
+            memcpy(at, parts[i].data, parts[i].size);
+            at += parts[i].size;
+        }
+    }
+    at[0] = '\r';
+    at[1] = '\n';
 }
 
 void redis_command_add(struct buffer *out, struct span argument)

@@ -118,8 +118,9 @@ static void encode_head(const struct scene_commit *commit, const struct store_re
 static void encode_elements(const struct scene_commit *commit, struct buffer *out)
 {
     for (size_t i = 0; i < commit->element_count; i++) {
+        const struct span value[] = {commit->elements[i].head, commit->elements[i].value};
         redis_command_add(out, commit->elements[i].id);
-        redis_command_add(out, commit->elements[i].value);
+        redis_command_add_parts(out, value, 2);
     }
     for (size_t i = 0; i < commit->element_count; i++) {
         if (commit->elements[i].kind == ELEMENT_WRITE_TOMBSTONE) {

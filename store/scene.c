@@ -180,6 +180,7 @@ static bool element_set_document(struct scene *scene, struct element *element, s
     }
     memcpy(element->document, document.data, document.size);
     element->document_bytes = document.size;
+    element->has_checked_kind = false;
     return true;
 }
 
@@ -355,6 +356,7 @@ bool scene_put(struct scene *scene, struct element *element, struct span documen
     if (!element_set_document(scene, element, document) || !scene_touch(scene, element)) {
         return false;
     }
+    element->has_checked_kind = true;
     if (element->presence != ELEMENT_PRESENT) {
         element->created_by_batch = true;
         scene->element_count++;
@@ -421,14 +423,13 @@ void scene_committed(struct scene *scene, const struct scene_commit *commit)
     }
 }
 
-void element_value_encode(const struct element *element, struct buffer *out)
+struct span element_value_encode(const struct element *element, struct buffer *head)
 {
-    pack_array(out, 3);
-    pack_uint(out, element->version);
-    pack_uint(out, element->timestamp_ms);
-    if (element->presence == ELEMENT_PRESENT) {
-        pack_raw(out, span_make(element->document, element->document_bytes));
-    } else {
-        pack_nil(out);
-    }
+    static const uint8_t nil[] = {0xc0};
+    pack_array(head, 3);
+    pack_uint(head, element->version);
+    pack_uint(head, element->timestamp_ms);
+    return element->presence == ELEMENT_PRESENT
+               ? span_make(element->document, element->document_bytes)
+               : span_make(nil, sizeof nil);
 }

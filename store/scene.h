@@ -31,6 +31,7 @@ struct element {
     uint64_t timestamp_ms; /* of the last write, or of the removal */
     uint8_t *document;     /* PRESENT: the complete element as MessagePack */
     size_t document_bytes, document_capacity;
+    bool has_checked_kind; /* the document was made here (protocol/element.h) */
 
     /* What the batch being applied found and did; valid where batch_serial is the scene's. */
     uint64_t batch_serial;
@@ -132,9 +133,11 @@ bool scene_removed_by_batch(const struct scene *scene, const struct element *ele
 /** The commit took effect under this token: nothing is dirty, old tombstones are gone. */
 void scene_committed(struct scene *scene, const struct scene_commit *commit);
 
-/** Appends the store's value: `[version, timestamp, element]`, nil for a tombstone. */
+/** The store's value, `[version, timestamp, element]`, nil for a tombstone: its first bytes, up to
+ * the element, and the rest, a view of the element's document. Appends the first; returns the rest.
+ */
 struct buffer;
-void element_value_encode(const struct element *element, struct buffer *out);
+struct span element_value_encode(const struct element *element, struct buffer *head);
 
 /** The same parts read from a stored value, for readers: views of `value`. */
 struct element_value {

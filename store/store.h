@@ -76,7 +76,8 @@ enum element_write_kind {
 };
 
 struct element_write {
-    struct span id, value; /* value: what element_value_encode() wrote (scene.h) */
+    struct span id;
+    struct span head, value; /* one behind the other: the element's value as of scene.h */
     enum element_write_kind kind;
     int64_t record_time_ms; /* TOMBSTONE only */
 };

@@ -59,8 +59,12 @@ void cycle_log_delivery(struct log *log, const struct delivery *delivery)
 {
     const struct sync_result *result = &delivery->result;
     bool is_dropped = delivery->verdict == VERDICT_STALE;
+    enum log_level level = is_dropped ? LOG_INFO : LOG_DEBUG;
+    if (!log_is_enabled(log, level)) {
+        return; /* for nearly every batch */
+    }
     struct log_line line;
-    log_begin(&line, log, is_dropped ? LOG_INFO : LOG_DEBUG, event_of(delivery->verdict));
+    log_begin(&line, log, level, event_of(delivery->verdict));
     log_place(&line, delivery);
     if (!is_dropped) {
         log_uint(&line, "attempt", result->attempts);

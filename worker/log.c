@@ -219,15 +219,19 @@ void log_span(struct log_line *line, const char *key, struct span value)
 void log_uint(struct log_line *line, const char *key, uint64_t value)
 {
     char text[24];
-    int size = snprintf(text, sizeof text, "%" PRIu64, value);
-    put_field(line, key, span_make(text, (size_t)size), true);
+    if (line->enabled) {
+        int size = snprintf(text, sizeof text, "%" PRIu64, value);
+        put_field(line, key, span_make(text, (size_t)size), true);
+    }
 }
 
 void log_int(struct log_line *line, const char *key, int64_t value)
 {
     char text[24];
-    int size = snprintf(text, sizeof text, "%" PRId64, value);
-    put_field(line, key, span_make(text, (size_t)size), true);
+    if (line->enabled) {
+        int size = snprintf(text, sizeof text, "%" PRId64, value);
+        put_field(line, key, span_make(text, (size_t)size), true);
+    }
 }
 
 /** Writes everything; returns how much was written before an error. */

@@ -292,12 +292,14 @@ static bool list_elements(struct scene_work *work, const struct work_context *co
         return false;
     }
     for (size_t i = 0; i < scene->dirty_count; i++) {
+        /* The documents stay as they are until the commit is answered: nothing copies them here. */
         const struct element *element = scene->dirty[i];
         buffer_clear(context->scratch);
-        element_value_encode(element, context->scratch);
+        struct span value = element_value_encode(element, context->scratch);
         writes[i] = (struct element_write){
             .id = element->id,
-            .value = arena_copy(context->arena, buffer_span(context->scratch)),
+            .head = arena_copy(context->arena, buffer_span(context->scratch)),
+            .value = value,
             .kind = ELEMENT_WRITE_PRESENT,
             .record_time_ms = element->tombstone_record_ms,
         };
@@ -306,7 +308,7 @@ static bool list_elements(struct scene_work *work, const struct work_context *co
         } else if (element->is_indexed) {
             writes[i].kind = ELEMENT_WRITE_REVIVED;
         }
-        if (context->scratch->failed || span_is_absent(writes[i].value)) {
+        if (context->scratch->failed || span_is_absent(writes[i].head)) {
             return false;
         }
     }

@@ -31,7 +31,9 @@ static struct span patch(struct span document, struct span changes)
 {
     buffer_clear(&out);
     error = (struct error){0};
-    cr_assert(element_patch(document, changes, &limits, &arena, &out, &error), "%s", error.message);
+    cr_assert(element_patch((struct element_document){.bytes = document}, changes, &limits, &arena,
+                            &out, &error),
+              "%s", error.message);
     struct wire_structure structure;
     cr_assert(wire_check_structure(buffer_span(&out), &structure, &error), "%s", error.message);
     cr_assert(wire_check_strict(buffer_span(&out), &arena, ERROR_INVALID_OPERATION, &error), "%s",
@@ -53,8 +55,8 @@ static void assert_refused(const char *document, const char *changes, enum error
 {
     buffer_clear(&out);
     buffer_append(&out, "before", 6);
-    cr_assert_not(
-        element_patch(message_of(document), message_of(changes), &limits, &arena, &out, &error));
+    cr_assert_not(element_patch((struct element_document){.bytes = message_of(document)},
+                                message_of(changes), &limits, &arena, &out, &error));
     cr_assert_eq(error.code, code);
     cr_assert_str_eq(error.message, message, "\"%s\"", error.message);
     cr_assert(span_equal_text(buffer_span(&out), "before"));
@@ -265,7 +267,8 @@ Test(element_patch, says_so_when_memory_is_short_and_leaves_nothing_behind)
         struct buffer small;
         buffer_init(&small, 6 + room);
         buffer_append(&small, "before", 6);
-        cr_assert_not(element_patch(document, changes, &limits, &arena, &small, &error));
+        cr_assert_not(element_patch((struct element_document){.bytes = document}, changes, &limits,
+                                    &arena, &small, &error));
         cr_assert_eq(error.code, ERROR_OUT_OF_MEMORY);
         cr_assert(span_equal_text(buffer_span(&small), "before"));
         buffer_deinit(&small);
@@ -278,7 +281,8 @@ Test(element_patch, says_so_when_memory_is_short_and_leaves_nothing_behind)
         struct arena small;
         arena_init(&small, room);
         buffer_clear(&out);
-        succeeded = element_patch(document, changes, &limits, &small, &out, &error);
+        succeeded = element_patch((struct element_document){.bytes = document}, changes, &limits,
+                                  &small, &out, &error);
         cr_assert(succeeded || error.code == ERROR_OUT_OF_MEMORY);
         cr_assert_eq(out.size, succeeded ? whole.size : 0);
         arena_deinit(&small);
