@@ -132,6 +132,8 @@ enum store_status memory_load_run(const struct memory_scene *scene, struct scene
     load->version = meta_number(scene, "version");
     load->token = meta_token(scene);
     load->scene_element_count = meta_number(scene, "element_count");
+    load->stored_count =
+        load->element_count > 0 ? scene->tables[MEMORY_ELEMENTS].count : UINT64_MAX;
     load->element_values = arena_alloc_array(load->arena, load->element_count, sizeof(struct span));
     load->record_values = arena_alloc_array(load->arena, load->record_count, sizeof(struct span));
     bool fits =

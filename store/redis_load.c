@@ -26,6 +26,13 @@ static size_t group_count(size_t fields)
     return fields / FIELDS_PER_COMMAND_MAX + (fields % FIELDS_PER_COMMAND_MAX != 0);
 }
 
+/** The commands before those for elements and records: for the meta, and where elements are asked
+ * for, how many there are. */
+static size_t head_count(const struct scene_load *load)
+{
+    return load->element_count > 0 ? 2 : 1;
+}
+
 /** The fields of group `group` of `count`: where they start, and how many. */
 static size_t group_size(size_t count, size_t group, size_t *from)
 {
@@ -53,6 +60,7 @@ bool redis_load_begin(struct scene_load *load)
     load->version = 0;
     load->token = (struct store_token){0};
     load->scene_element_count = 0;
+    load->stored_count = UINT64_MAX;
     load->element_values = arena_alloc_array(load->arena, load->element_count, sizeof(struct span));
     load->record_values = arena_alloc_array(load->arena, load->record_count, sizeof(struct span));
     if (load->element_values == NULL || load->record_values == NULL) {
@@ -74,13 +82,18 @@ size_t redis_load_encode(const struct scene_load *load, struct span key_prefix, 
     for (size_t i = 0; i < load->position_count; i++) {
         redis_position_field_add(out, load->positions[i].name);
     }
+    if (load->element_count > 0) {
+        redis_command_begin(out, 2);
+        redis_command_add_text(out, "HLEN");
+        redis_key_add(out, key_prefix, load->session_id, REDIS_KEY_ELEMENTS);
+    }
     encode_hmget(out, key_prefix, load->session_id, REDIS_KEY_ELEMENTS, load->element_ids,
                  load->element_count);
     for (size_t i = 0; i < RECORD_KEYS; i++) {
         encode_hmget(out, key_prefix, load->session_id, record_keys[i], load->record_fields,
                      load->record_count);
     }
-    return 1 + group_count(load->element_count) + RECORD_KEYS * group_count(load->record_count);
+    return head_count(load) + group_count(load->element_count) + RECORD_KEYS * group_count(load->record_count);
 }
 
 /** A string reply's bytes; absent for nil and everything else. */
@@ -170,6 +183,15 @@ static bool take_meta(struct scene_load *load, const redisReply *reply)
     return true;
 }
 
+static bool take_count(struct scene_load *load, const redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_INTEGER || reply->integer < 0) {
+        return refuse_reply(&load->error, load->session_id);
+    }
+    load->stored_count = (uint64_t)reply->integer;
+    return true;
+}
+
 static bool copy_value(struct arena *arena, struct span value, struct span *out,
                        struct error *error)
 {
@@ -223,7 +245,10 @@ bool redis_load_take(struct scene_load *load, size_t index, const redisReply *re
     if (index == 0) {
         return take_meta(load, reply);
     }
-    size_t group = index - 1;
+    if (index < head_count(load)) {
+        return take_count(load, reply);
+    }
+    size_t group = index - head_count(load);
     size_t element_groups = group_count(load->element_count);
     if (group < element_groups) {
         return take_elements(load, group, reply);

@@ -110,6 +110,7 @@ struct element *scene_note(struct scene *scene, struct span id)
     }
     memcpy(element + 1, id.data, id.size);
     element->id = span_make(element + 1, id.size);
+    element->is_loaded = scene->is_complete;
     scene->slots[slot_of(scene->slots, scene->slot_count, id)] = element;
     scene->used_slots++;
     scene->bytes += sizeof(*element) + id.size;
@@ -130,6 +131,7 @@ static void element_keep_first_look(struct element *element)
 void scene_forget(struct scene *scene, bool keep_first_look)
 {
     scene->is_loaded = false;
+    scene->is_complete = false;
     scene->dirty_count = 0;
     for (size_t i = 0; i < scene->position_count; i++) {
         scene->positions[i].is_read = false;
@@ -265,6 +267,18 @@ bool scene_load_element(struct scene *scene, struct element *element, struct spa
         (element->first_presence != presence || element->first_version != decoded.version ||
          element->first_timestamp_ms != decoded.timestamp_ms);
     return true;
+}
+
+void scene_note_stored(struct scene *scene, uint64_t stored_count)
+{
+    uint64_t found = 0;
+    bool may_be = scene->used_slots >= stored_count;
+    for (size_t i = 0; may_be && i < scene->slot_count; i++) {
+        const struct element *element = scene->slots[i];
+        found += element != NULL && element->is_loaded &&
+                 (element->presence != ELEMENT_UNKNOWN || element->is_unreadable);
+    }
+    scene->is_complete = may_be && found == stored_count;
 }
 
 void scene_mark_unreadable(struct element *element)

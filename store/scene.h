@@ -53,6 +53,7 @@ struct element {
 struct scene {
     struct span session_id; /* owned */
     bool is_loaded;         /* version, token and count are known */
+    bool is_complete;       /* all that the store has is in memory: any other id is unknown there */
     uint64_t version;       /* as of the batches applied here so far */
     struct store_token token;
     uint64_t element_count;     /* present ones */
@@ -89,7 +90,8 @@ void scene_forget_first_looks(struct scene *scene);
 /** The element noted under this id, or NULL. */
 struct element *scene_find(const struct scene *scene, struct span id);
 
-/** The same, noting it (not loaded, unknown) where it is new. NULL when out of memory. */
+/** The same, noting it where it is new: unknown, and loaded only if the scene is complete. NULL when
+ * out of memory. */
 struct element *scene_note(struct scene *scene, struct span id);
 
 /**
@@ -100,6 +102,9 @@ struct element *scene_note(struct scene *scene, struct span id);
 __attribute__((warn_unused_result)) bool scene_load_element(struct scene *scene,
                                                             struct element *element,
                                                             struct span value, struct error *error);
+
+/** After a load: whether all of the store's `stored_count` values are in memory now. */
+void scene_note_stored(struct scene *scene, uint64_t stored_count);
 
 /** Notes that scene_load_element() could not read what the store has. */
 void scene_mark_unreadable(struct element *element);

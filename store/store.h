@@ -65,6 +65,9 @@ struct scene_load {
     uint64_t version; /* 0 for a scene that does not exist */
     struct store_token token;
     uint64_t scene_element_count;
+    /* How many values there are under elements, tombstones included; UINT64_MAX where no element is
+     * asked for: then that key is not looked at. */
+    uint64_t stored_count;
     struct span *element_values; /* element_count of them; absent where unknown */
     struct span *record_values;  /* record_count of them; absent where there is none */
 };

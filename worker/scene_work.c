@@ -36,11 +36,18 @@ static bool index_records(struct scene_work *work, struct arena *arena)
     return true;
 }
 
+static bool is_in_memory(struct scene *scene, struct span id)
+{
+    const struct element *element =
+        scene->is_complete ? scene_note(scene, id) : scene_find(scene, id);
+    return element != NULL && element->is_loaded;
+}
+
 /* Whether all deliveries' elements and positions stand in the cache and no delivery looks like one
  * that came before: then the commit's own check of the records will do, without a read. */
 static bool is_all_in_cache(struct scene_work *work)
 {
-    const struct scene *scene = work->scene;
+    struct scene *scene = work->scene;
     if (!scene->is_loaded) {
         return false;
     }
@@ -55,8 +62,7 @@ static bool is_all_in_cache(struct scene_work *work)
         }
         for (uint32_t k = 0; k < delivery->batch.operation_count; k++) {
             struct span id = delivery->batch.operations[k].id;
-            const struct element *element = span_is_absent(id) ? NULL : scene_find(scene, id);
-            if (!span_is_absent(id) && (element == NULL || !element->is_loaded)) {
+            if (!span_is_absent(id) && !is_in_memory(scene, id)) {
                 return false;
             }
         }
@@ -355,6 +361,7 @@ static bool take_load(struct scene_work *work, const struct work_context *contex
     scene->committed_version = work->load.version;
     scene->token = work->load.token;
     scene->element_count = work->load.scene_element_count;
+    scene_note_stored(scene, work->load.stored_count);
     take_positions(work);
     work->has_read = true;
     work->state = WORK_DECIDE;

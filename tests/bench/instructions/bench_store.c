@@ -109,7 +109,12 @@ static size_t reply_load(const struct scene_load *load, struct buffer *out)
         size_t size = position->known ? position_write(position, text) : 0;
         reply_value(out, position->known ? span_make(text, size) : (struct span){0});
     }
-    size_t replies = 1 + reply_fields(out, load->element_values, load->element_count);
+    size_t replies = 1;
+    if (load->element_count > 0) {
+        buffer_append_format(out, ":%" PRIu64 "\r\n", load->stored_count);
+        replies++;
+    }
+    replies += reply_fields(out, load->element_values, load->element_count);
     for (size_t key = 0; key < RECORD_KEYS; key++) {
         /* Finished ones, which is what most are, stand under the second key. */
         replies += reply_fields(out, key == 1 ? load->record_values : NULL, load->record_count);
