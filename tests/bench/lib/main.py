@@ -1,0 +1,101 @@
+"""Measures, and writes what came out: see README.md. Called by tests/bench/run."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+import options as command_line
+import growth
+import latency
+import long_run
+import report
+import scaling
+import start
+import throughput
+from context import Bench
+from drain import DrainError
+from environment import describe
+from offsets import OffsetsError
+from servers import EmbeddedKafka, RealKafka, Redis, ServerError
+from tools import ToolError, Tools
+
+_EXIT_FAILED, _EXIT_INTERRUPTED = 1, 130
+
+
+def _start_kafka(root, tools, directory):
+    try:
+        return RealKafka(os.path.join(root, "tests", "kafka", "broker"), directory)
+    except subprocess.CalledProcessError:
+        Bench.say("NO REAL KAFKA (see above why): the embedded broker stands in")
+        return EmbeddedKafka(tools.worker_binary, directory)
+
+
+def _measure(bench):
+    """The parts one after the other; a dictionary of what each found."""
+    parts = bench.options.parts
+    measured = {"environment": describe(bench)}
+    wanted = [part for part in throughput.PARTS if part in parts]
+    if wanted:
+        measured["throughput"] = throughput.measure(bench, wanted)
+    if "latency" in parts:
+        measured["latency"] = latency.measure(bench, measured.get("throughput", {}))
+    for name, module in (("growth", growth), ("scaling", scaling), ("start", start)):
+        if name in parts:
+            measured[name] = module.measure(bench)
+    if bench.options.minutes:
+        measured["long_run"] = long_run.measure(bench)
+    return measured
+
+
+def _measure_in(options, directory):
+    """Starts the servers, and ends them whatever happens."""
+    tools = Tools(options.build, os.path.join(options.root, "tests", "bench"), directory)
+    servers = []
+    try:
+        servers.append(Redis(directory))
+        servers.append(_start_kafka(options.root, tools, directory))
+        return _measure(Bench(options, tools, servers[1], servers[0]))
+    finally:
+        for server in servers:
+            server.stop()
+
+
+def _keep_logs(directory, output):
+    kept = os.path.join(output, "logs")
+    os.makedirs(kept, exist_ok=True)
+    for name in os.listdir(directory):
+        if name.endswith(".log"):
+            shutil.copy(os.path.join(directory, name), kept)
+    Bench.say("the logs are in %s", kept)
+
+
+def _interrupt(_number, _frame):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough; the end takes a moment
+    raise KeyboardInterrupt
+
+
+def main():
+    options = command_line.parse(sys.argv[1:])
+    options.output = options.output or os.path.join(options.build, "results")
+    signal.signal(signal.SIGTERM, _interrupt)
+    directory = tempfile.mkdtemp(prefix="scenesync-bench.")
+    try:
+        measured = _measure_in(options, directory)
+        report.write(measured, options)
+    except KeyboardInterrupt:
+        Bench.say("interrupted")
+        return _EXIT_INTERRUPTED
+    except (DrainError, OffsetsError, ServerError, ToolError) as error:
+        Bench.say("%s", error)
+        _keep_logs(directory, options.output)
+        return _EXIT_FAILED
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""How much gets done: by a client that only writes (the ceiling), by the worker, by its peer."""
+
+from drain import Goal, drain
+
+PARTS = ("ceiling", "worker", "peer")
+_PEER_SHARE = 20  # it takes one in so many batches
+_PEER_SECONDS_MAX = 30
+
+
+def _ceiling(bench, workload, *mode):
+    bench.seed(workload)
+    done = bench.tools.call("bench_ceiling", "--redis", bench.redis.url,
+                            "--batches", workload.ceiling_batches, "--rounds", workload.rounds,
+                            *workload.options(), *mode)
+    done["ops_per_s"] = done["operations"] / done["seconds"]
+    return done
+
+
+def _peer(bench, topics, workload):
+    bench.seed(workload)
+    goal = Goal(max(100, workload.batches // _PEER_SHARE), workload.operations,
+                seconds_max=_PEER_SECONDS_MAX)
+    with bench.results(topics) as results:
+        peer = bench.tools.peer(topics, results, bench.new_group(), bench.redis)
+        try:
+            return drain([peer], bench.redis, topics, results, goal)
+        finally:
+            peer.stop()
+
+
+def _one_run(bench, topics, workload, parts):
+    run = {}
+    if "ceiling" in parts:
+        run["ceiling_batch"] = _ceiling(bench, workload)
+        run["ceiling_operation"] = _ceiling(bench, workload, "--per-operation")
+    if "worker" in parts:
+        run["worker"] = bench.drain(topics, workload)
+    if "peer" in parts:
+        run["peer"] = _peer(bench, topics, workload)
+    return run
+
+
+def _say(bench, name, run):
+    rates = ", ".join("%s %s" % (what.replace("_", " per "), format(round(done["ops_per_s"]), ","))
+                      for what, done in run.items())
+    bench.say("%s: %s operations/s", name, rates)
+
+
+def measure(bench, parts):
+    """For each workload a list of runs, in each of which all parts follow one another: what else
+    the machine does meanwhile, it does to all of them."""
+    measured = {}
+    for name in bench.options.workloads:
+        workload = bench.workload(name)
+        bench.say("%s: %d batches of %d", name, workload.batches, workload.operations)
+        measured[name] = []
+        with bench.filled(workload) as topics:
+            for _number in bench.runs:
+                run = _one_run(bench, topics, workload, parts)
+                measured[name].append(run)
+                _say(bench, name, run)
+    return measured
