@@ -65,18 +65,20 @@ class Bench:
         self.redis.clear()
         self.tools.seed(self.redis, workload.options())
 
-    def drain(self, topics, workload, goal=None, workers=1):
-        """A fresh group of workers on a fresh store takes the topic from its beginning."""
+    def warm_up(self):
+        """A drain that is not counted: a broker that was just started compiles its code first."""
+        workload = self.workload("uniform")
+        with self.filled(workload) as topics:
+            self.drain(topics, workload)
+
+    def drain(self, topics, workload, goal=None):
+        """A worker in a fresh group on a fresh store takes the topic from its beginning."""
         self.seed(workload)
-        group = self.new_group()
-        started = []
+        goal = goal or Goal(workload.batches, workload.operations)
         with self.results(topics) as results:
+            worker = self.tools.worker(topics, results, self.new_group(), self.redis,
+                                       workload.settings)
             try:
-                for _number in range(workers):
-                    started.append(self.tools.worker(topics, results, group, self.redis,
-                                                     workload.settings))
-                return drain(started, self.redis, topics, results,
-                             goal or Goal(workload.batches, workload.operations))
+                return drain([worker], self.redis, topics, results, goal)
             finally:
-                for worker in started:
-                    worker.stop()
+                worker.stop()

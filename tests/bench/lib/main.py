@@ -33,20 +33,28 @@ def _start_kafka(root, tools, directory):
         return EmbeddedKafka(tools.worker_binary, directory)
 
 
-def _measure(bench):
-    """The parts one after the other; a dictionary of what each found."""
-    parts = bench.options.parts
-    measured = {"environment": describe(bench)}
-    wanted = [part for part in throughput.PARTS if part in parts]
-    if wanted:
-        measured["throughput"] = throughput.measure(bench, wanted)
-    if "latency" in parts:
-        measured["latency"] = latency.measure(bench, measured.get("throughput", {}))
-    for name, module in (("growth", growth), ("scaling", scaling), ("start", start)):
-        if name in parts:
-            measured[name] = module.measure(bench)
+def _parts(bench, measured):
+    """Name and function of each part that is wanted, in order."""
+    wanted = bench.options.parts
+    kinds = [kind for kind in throughput.PARTS if kind in wanted]
+    if kinds:
+        yield "throughput", lambda: throughput.measure(bench, kinds)
+    if "latency" in wanted:
+        yield "latency", lambda: latency.measure(bench, measured.get("throughput", {}))
+    for name, module in (("start", start), ("scaling", scaling), ("growth", growth)):
+        if name in wanted:
+            yield name, lambda module=module: module.measure(bench)
     if bench.options.minutes:
-        measured["long_run"] = long_run.measure(bench)
+        yield "long_run", lambda: long_run.measure(bench)
+
+
+def _measure(bench):
+    """The parts one after the other; what is there is kept when a later one fails."""
+    measured = {"environment": describe(bench)}
+    bench.warm_up()
+    for name, measure in _parts(bench, measured):
+        measured[name] = measure()
+        report.save(measured, bench.options)
     return measured
 
 

@@ -1,132 +1,142 @@
-"""The plots, by gnuplot, as SVG."""
+"""SVG plots of what was measured, by gnuplot."""
 
 import os
 import subprocess
 
-from . import figures
-from .figures import median, median_of
+from measure import spread
 
-_HEAD = """set terminal svg size 760,440 dynamic background rgb 'white' font 'sans-serif,13'
-set output %s
-set grid
-set key top left
+_STYLE = """
+set terminal svg size 760,440 dynamic font 'sans-serif,13' background '#ffffff'
+set border 3 lc '#666666'
+set tics nomirror out
+set grid ytics lc '#dddddd'
+set key outside bottom center horizontal
 """
-_GROWTH_LABELS = {"elements": "elements in a scene", "scenes": "scenes", "partitions": "partitions"}
-
-
-def _quoted(text):
-    return "'" + text.replace("'", "''") + "'"
+_COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728")
 
 
 def _block(name, rows):
-    lines = [" ".join(str(cell) for cell in row) for row in rows]
-    return "$%s << END\n%s\nEND\n" % (name, "\n".join(lines))
+    return "$%s << END\n%s\nEND\n" % (name, "\n".join(rows))
 
 
-def _draw(directory, name, script):
-    path = os.path.join(directory, name + ".svg")
-    subprocess.run(["gnuplot"], input=_HEAD % _quoted(path) + script, text=True, check=True)
-    return path
+def _gnuplot(script, output, name):
+    path = os.path.join(output, name + ".svg")
+    subprocess.run(["gnuplot"], input=_STYLE + "set output '%s'\n" % path.replace("'", "''")
+                   + script, check=True, text=True)
 
 
-def _throughput(directory, results):
-    rows = []
-    kinds = ("ceiling_batch", "ceiling_operation", "worker", "peer")
-    for name, entry in results["workloads"].items():
-        speeds = [median_of(entry["runs"], kind, "ops_per_s") for kind in kinds]
-        rows.append([name] + ["?" if speed is None else speed / 1e6 for speed in speeds])
-    script = _block("speeds", rows) + """
+def _cells(found):
+    """Median, least, greatest."""
+    return "%g %g %g" % (found.median, found.least, found.greatest)
+
+
+_WHO = (("ceiling_batch", "ceiling, per batch"), ("ceiling_operation", "ceiling, per operation"),
+        ("worker", "worker"), ("peer", "Python worker"))
+
+
+def _throughput(throughput, output):
+    measured = [(who, label) for who, label in _WHO
+                if any(who in run for runs in throughput.values() for run in runs)]
+    rows = [name + " " + " ".join(_cells(spread(runs, who, "ops_per_s")) for who, _ in measured)
+            for name, runs in throughput.items()]
+    bars = ", ".join("$data using %d:%d:%d:xtic(1) title '%s' lc rgb '%s'"
+                     % (2 + 3 * i, 3 + 3 * i, 4 + 3 * i, label, _COLOURS[i])
+                     for i, (_who, label) in enumerate(measured))
+    _gnuplot(_block("data", rows) + """
+set title 'Operations per second'
 set style data histograms
-set style fill solid 0.8 noborder
-set datafile missing '?'
-set yrange [0:*]
-set key top right
-set ylabel 'millions of operations a second'
-plot $speeds using 2:xtic(1) title 'ceiling by batch', '' using 3 title 'ceiling by operation', \\
-     '' using 4 title 'worker', '' using 5 title 'Python peer'
-"""
-    return _draw(directory, "throughput", script)
+set style histogram errorbars gap 1 lw 1
+set style fill solid 0.85
+set logscale y
+set yrange [1000:*]
+set format y '10^{%T}'
+plot """ + bars + "\n", output, "throughput")
 
 
-def _costs(directory, results):
-    rows = []
-    for name, entry in results["workloads"].items():
-        costs = [median_of(entry["runs"], "worker", key + "_us_per_op")
-                 for key in ("worker", "redis", "broker")]
-        if None not in costs:
-            rows.append([name] + costs)
-    if not rows:
-        return None
-    script = _block("costs", rows) + """
+_PROCESSES = ("worker", "redis", "broker")
+
+
+def _cost(throughput, output):
+    rows = [name + " " + " ".join(_cells(spread(runs, "worker", who + "_us_per_op"))
+                                  for who in _PROCESSES) for name, runs in throughput.items()]
+    bars = ", ".join("$data using %d:xtic(1) title '%s' lc rgb '%s'"
+                     % (2 + 3 * i, who, _COLOURS[i]) for i, who in enumerate(_PROCESSES))
+    _gnuplot(_block("data", rows) + """
+set title 'CPU time per operation, in µs'
 set style data histograms
 set style histogram rowstacked
-set style fill solid 0.8 noborder
 set boxwidth 0.6
+set style fill solid 0.85
 set yrange [0:*]
-set ylabel 'CPU microseconds an operation'
-plot $costs using 2:xtic(1) title 'worker', '' using 3 title 'Redis', '' using 4 title 'broker'
-"""
-    return _draw(directory, "costs", script)
+plot """ + bars + "\n", output, "cost")
 
 
-def _tail(runs):
-    """Points (share of the slowest, milliseconds) over all runs together."""
+def _tail(runs, who):
+    """Of all runs together: one in how many batches took longer than so many ms."""
     counts = {}
     for run in runs:
-        for end_us, count in run["buckets_us"]:
+        for end_us, count in run[who]["buckets_us"]:
             counts[end_us] = counts.get(end_us, 0) + count
-    total, below, points = sum(counts.values()), 0, []
+    total, below, rows = sum(counts.values()), 0, []
     for end_us in sorted(counts):
-        points.append((max(total - below, 1) / total, end_us / 1e3))
+        rows.append("%g %g" % (total / (total - below), end_us / 1000))
         below += counts[end_us]
-    return points
+    return rows
 
 
-def _latency(directory, results):
-    script, curves = "", []
-    for share, load in results["latency"]["loads"].items():
-        for kind in ("echo", "worker"):
-            name = "%s%s" % (kind, share)
-            script += _block(name, _tail(load[kind]))
-            style = "dashtype 2" if kind == "echo" else "linewidth 2"
-            colour = {"10": 1, "50": 2, "80": 3}[share]
-            curves.append("$%s using (1/$1):2 with steps linecolor %d %s title '%s, %s %% load'"
-                          % (name, colour, style, kind, share))
-    script += """
+def _latency(latency, output):
+    blocks, lines = "", []
+    for i, load in enumerate(latency["loads"]):
+        for who, dash in (("echo", 3), ("worker", 1)):
+            name = "%s%d" % (who, load["percent"])
+            blocks += _block(name, _tail(load["runs"], who))
+            lines.append("$%s using 1:2 with steps lw 2 dt %d lc rgb '%s' title '%s, %d %%'"
+                         % (name, dash, _COLOURS[i], who, load["percent"]))
+    _gnuplot(blocks + """
+set title 'From produce to result, in ms, at shares of the throughput'
+set xlabel 'percentile'
 set logscale xy
-set xrange [1:100000]
-set xtics ('0 %' 1, '90 %' 10, '99 %' 100, '99.9 %' 1000, '99.99 %' 10000, '99.999 %' 100000)
-set xlabel 'share of the batches'
-set ylabel 'milliseconds from due to result'
-plot """ + ", \\\n     ".join(curves) + "\n"
-    return _draw(directory, "latency", script)
+set xtics ('0' 1, '50' 2, '90' 10, '99' 100, '99.9' 1000, '99.99' 10000)
+plot """ + ", ".join(lines) + "\n", output, "latency")
 
 
-def _growth(directory, results, dimension):
-    rows = [[value, figures.microseconds(runs)]
-            + [median([run[key + "_us_per_op"] for run in runs])
-               for key in ("worker", "redis", "broker")]
-            for value, runs in results["growth"][dimension].items()]
-    base = 2 if dimension == "partitions" else 10
-    script = _block("times", rows) + """
-set logscale x %d
+_TIMES = (("us_per_op", "time"), ("worker_us_per_op", "worker's CPU"),
+          ("redis_us_per_op", "Redis's CPU"))
+
+
+def _growth(series, output, name):
+    rows = [" ".join([str(point["size"])] + [_cells(spread(point["runs"], key))
+                                             for key, _ in _TIMES]) for point in series["points"]]
+    lines = ", ".join("$data using 1:%d:%d:%d with yerrorlines lw 2 pt 7 lc rgb '%s' title \"%s\""
+                      % (2 + 3 * i, 3 + 3 * i, 4 + 3 * i, _COLOURS[i], label)
+                      for i, (_key, label) in enumerate(_TIMES))
+    _gnuplot(_block("data", rows) + """
+set title 'Time per operation, in µs'
+set xlabel '%s'
+set logscale x
 set yrange [0:*]
-set xlabel %s
-set ylabel 'microseconds an operation'
-plot $times using 1:2 with linespoints linewidth 2 title 'by the clock', \\
-     '' using 1:3 with linespoints title 'CPU of the worker', \\
-     '' using 1:4 with linespoints title 'CPU of Redis', \\
-     '' using 1:5 with linespoints title 'CPU of the broker'
-""" % (base, _quoted(_GROWTH_LABELS[dimension]))
-    return _draw(directory, "growth-" + dimension, script)
+plot """ % series["label"] + lines + "\n", output, "growth-" + name.replace("_", "-"))
 
 
-def draw(directory, results):
-    """Draws all that there is data for; returns the files."""
-    made = []
-    if results.get("workloads"):
-        made += [_throughput(directory, results), _costs(directory, results)]
-    if results.get("latency"):
-        made.append(_latency(directory, results))
-    made += [_growth(directory, results, dimension) for dimension in results.get("growth", {})]
-    return [path for path in made if path]
+def _long_run(found, output):
+    rows = ["%g %g" % (sample["seconds"] / 60, sample["rss_bytes"] / (1 << 20))
+            for sample in found["samples"]]
+    _gnuplot(_block("data", rows) + """
+set title 'Resident memory of the worker, in MiB'
+set xlabel 'minutes'
+set yrange [0:*]
+plot $data using 1:2 with lines lw 2 lc rgb '%s' notitle
+""" % _COLOURS[0], output, "memory")
+
+
+def draw(measured, output):
+    if "throughput" in measured:
+        _throughput(measured["throughput"], output)
+        if all("worker" in run for runs in measured["throughput"].values() for run in runs):
+            _cost(measured["throughput"], output)
+    if "latency" in measured:
+        _latency(measured["latency"], output)
+    for name, series in measured.get("growth", {}).items():
+        _growth(series, output, name)
+    if "long_run" in measured:
+        _long_run(measured["long_run"], output)

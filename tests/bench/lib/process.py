@@ -1,6 +1,7 @@
 """Processes that are measured: what they used, and their end."""
 
 import os
+import signal
 import subprocess
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -13,12 +14,20 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
-def peak_rss_bytes(pid):
+def _memory_bytes(pid, name):
     with open("/proc/%d/status" % pid) as status:
         for line in status:
-            if line.startswith("VmHWM:"):
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def rss_bytes(pid):
+    return _memory_bytes(pid, "VmRSS:")
+
+
+def peak_rss_bytes(pid):
+    return _memory_bytes(pid, "VmHWM:")
 
 
 def machine_busy_seconds():
@@ -47,6 +56,12 @@ class Process:
     def is_running(self):
         return self._child.poll() is None
 
+    def pause(self):
+        self._child.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._child.send_signal(signal.SIGCONT)
+
     def last_words(self):
         with open(self.log, errors="replace") as log:
             return log.read()[-_LOG_TAIL_BYTES:]
@@ -54,6 +69,7 @@ class Process:
     def stop(self, timeout_s=20):
         """Ends it, with SIGKILL if SIGTERM is not enough. Returns its exit code."""
         if self.is_running():
+            self.resume()  # one that is paused would not hear of it
             self._child.terminate()
         try:
             return self._child.wait(timeout_s)

@@ -1,159 +1,192 @@
-"""The report: tables as Markdown, which is also what is printed."""
+"""The tables: printed, and written as Markdown beside the JSON with every run's numbers."""
 
-from . import figures
-from .figures import MIB, median, median_of, ratio, values
+import json
+import os
 
+import plots
+from measure import Spread, ratio, spread
+from targets import judge
 
-def _table(heads, rows):
-    cells = [heads] + [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
-
-    def line(row):
-        first = row[0].ljust(widths[0])
-        rest = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
-        return "| " + " | ".join([first] + rest) + " |"
-
-    rule = "|" + "|".join([":" + "-" * (widths[0] + 1)]
-                          + ["-" * (width + 1) + ":" for width in widths[1:]]) + "|"
-    return "\n".join([line(cells[0]), rule] + [line(row) for row in cells[1:]])
+_BEGIN, _END = "<!-- results: begin -->", "<!-- results: end -->"
+_MIB = 1 << 20
 
 
-def _number(value, form="%.2f"):
-    return "-" if value is None else form % value
+def _number(value):
+    """Three digits that matter, thousands set apart."""
+    if abs(value) >= 1000:
+        return format(round(value, 2 - len(str(int(abs(value)))) + 1), ",.0f")
+    return "%.3g" % value
 
 
-def _spread(numbers, scale, form):
-    """Median (smallest..largest)."""
-    if not numbers:
-        return "-"
-    text = form % (median(numbers) * scale)
-    if len(numbers) > 1:
-        text += " (%s..%s)" % (form % (min(numbers) * scale), form % (max(numbers) * scale))
-    return text
+def _median(found):
+    return _number(found.median) if found else "–"
 
 
-def _throughput(results):
-    heads = ["workload", "ceiling by batch", "ceiling by operation", "worker", "peer",
-             "batches/s", "x batch", "x operation", "x peer", "x uniform"]
+def _range(found):
+    if not found:
+        return "–"
+    if found.count == 1:
+        return _number(found.median)
+    return "%s (%s..%s)" % tuple(map(_number, (found.median, found.least, found.greatest)))
+
+
+def _table(head, rows):
+    """Cells padded, so that it reads well before it is rendered too."""
+    widths = [max(len(row[i]) for row in [head] + rows) for i in range(len(head))]
+
+    def line(cells):
+        padded = [cells[0].ljust(widths[0])]
+        padded += [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:])]
+        return "| " + " | ".join(padded) + " |"
+
+    ruler = "|" + "|".join(["-" * (widths[0] + 2)]
+                           + ["-" * (width + 1) + ":" for width in widths[1:]]) + "|"
+    return "\n".join([line(head), ruler] + [line(row) for row in rows])
+
+
+def _section(title, text, table):
+    return "\n".join(["### " + title, ""] + ([text, ""] if text else []) + [table])
+
+
+def _environment(found):
+    return ("%(date)s, commit %(commit)s: %(processors)d × %(processor)s, %(memory_gib)d GiB, "
+            "Linux %(kernel)s; %(kafka)s, Redis %(redis)s, %(librdkafka)s. Runs: %(runs)d, scale "
+            "%(scale)g; numbers are medians (least..greatest)." % found)
+
+
+def _targets(verdicts):
+    rows = [[v.name, v.wanted, "%s %s" % (_range(v.found), v.unit),
+             "pass" if v.passed else "**miss**"] for v in verdicts]
+    return _section("Targets", "", _table(["", "wanted", "found", ""], rows))
+
+
+_WHO = ("ceiling_batch", "ceiling_operation", "worker", "peer")
+
+
+def _throughput(throughput):
+    head = ["workload", "ceiling, per batch", "ceiling, per operation", "worker",
+            "worker, batches/s", "Python", "× per batch", "× per operation", "× Python"]
     rows = []
-    for name, entry in results["workloads"].items():
-        runs = entry["runs"]
-        speeds = [_spread(values(runs, kind, "ops_per_s"), 1e-6, "%.3f")
-                  for kind in ("ceiling_batch", "ceiling_operation", "worker", "peer")]
-        rows.append([name] + speeds + [
-            _number(median_of(runs, "worker", "batches_per_s"), "%.0f"),
-            _number(ratio(runs, "worker", "ceiling_batch")),
-            _number(ratio(runs, "worker", "ceiling_operation")),
-            _number(ratio(runs, "worker", "peer"), "%.1f"),
-            _number(figures.against_uniform(results, name))])
-    return ("### Throughput\n\nMillions of operations a second, median (smallest..largest) of %d "
-            "runs; ratios are the worker's, medians of each run's own.\n\n%s"
-            % (max(len(entry["runs"]) for entry in results["workloads"].values()),
-               _table(heads, rows)))
+    for name, runs in throughput.items():
+        rates = [_median(spread(runs, who, "ops_per_s")) for who in _WHO]
+        ratios = [_range(ratio(runs, ("worker", "ops_per_s"), (who, "ops_per_s")))
+                  for who in _WHO if who != "worker"]
+        batches = _median(spread(runs, "worker", "batches_per_s"))
+        rows.append([name] + rates[:3] + [batches] + rates[3:] + ratios)
+    return _section("Throughput", "Operations per second; behind them what the worker reaches of "
+                    "the others.", _table(head, rows))
 
 
-def _costs(results):
-    heads = ["workload", "worker us/op", "Redis us/op", "broker us/op", "Redis us/op, ceiling",
-             "peak RSS MiB", "bytes/op to Redis", "peer us/op", "others, CPUs"]
+def _cost(throughput):
+    head = ["workload", "worker", "Redis", "broker", "bytes to Redis", "peak RSS, MiB",
+            "Python's own"]
     rows = []
-    for name, entry in results["workloads"].items():
-        runs = entry["runs"]
-        costs = [_number(median_of(runs, "worker", key + "_us_per_op"), "%.3f")
-                 for key in ("worker", "redis", "broker")]
-        peak = median_of(runs, "worker", "peak_rss_bytes")
-        rows.append([name] + costs + [
-            _number(median_of(runs, "ceiling_batch", "redis_us_per_op"), "%.3f"),
-            _number(None if peak is None else peak / MIB, "%.0f"),
-            _number(median_of(runs, "worker", "redis_bytes_per_op"), "%.0f"),
-            _number(median_of(runs, "peer", "worker_us_per_op"), "%.1f"),
-            _number(median_of(runs, "worker", "others_cores"))])
-    return ("### Costs\n\nCPU microseconds per operation, which is CPU seconds per million of them, "
-            "of each process while the worker drains. *others*: processors that everything else on "
-            "the machine kept busy meanwhile.\n\n" + _table(heads, rows))
+    for name, runs in throughput.items():
+        cells = [_range(spread(runs, "worker", key))
+                 for key in ("worker_us_per_op", "redis_us_per_op", "broker_us_per_op")]
+        peak = spread(runs, "worker", "peak_rss_bytes")
+        rows.append([name] + cells + [
+            _median(spread(runs, "worker", "redis_bytes_per_op")),
+            _range(peak.map(lambda value: value / _MIB)),
+            _median(spread(runs, "peer", "worker_us_per_op"))])
+    return _section("Cost of an operation", "CPU seconds per million operations, which is µs per "
+                    "operation, of each process while the worker drains.", _table(head, rows))
 
 
-def _latency(results):
-    heads = ["load", "batches/s", "", "p50 ms", "p99 ms", "p99.9 ms", "missing"]
+def _latency(latency):
     rows = []
-    for share, load in results["latency"]["loads"].items():
-        for kind in ("echo", "worker"):
-            runs = load[kind]
-            rows.append([share + " %", load["rate"], kind]
-                        + [_spread([run[key] for run in runs], 1e-3, "%.2f")
-                           for key in ("p50_us", "p99_us", "p999_us")]
-                        + [sum(run["missing"] for run in runs)])
-    return ("### Latency\n\nFrom when a batch of `uniform` was due to its result, at shares of the "
-            "worker's throughput (%.0f batches/s); *echo* consumes and produces, nothing else.\n\n%s"
-            % (results["latency"]["batches_per_s"], _table(heads, rows)))
+    for load in latency["loads"]:
+        for who in ("echo", "worker"):
+            times = [_range(spread(load["runs"], who, key).map(lambda us: us / 1000))
+                     for key in ("p50_us", "p99_us", "p999_us")]
+            missing = sum(run[who]["missing"] for run in load["runs"])
+            rows.append(["%d %%" % load["percent"], _number(load["rate"]), who] + times
+                        + [str(missing)])
+    return _section("Latency", "From produce to result, in ms, at shares of the worker's own "
+                    "%s batches/s." % _number(latency["batches_per_s"]),
+                    _table(["load", "batches/s", "", "p50", "p99", "p99.9", "unanswered"], rows))
 
 
-def _growth(results):
-    parts = ["### Growth\n\nMicroseconds per operation: as the clock has it, and each process's CPU."]
-    for dimension, points in results["growth"].items():
-        rows = [[value, _spread([1e6 / run["ops_per_s"] for run in runs], 1, "%.3f")]
-                + [_number(median([run[key + "_us_per_op"] for run in runs]), "%.3f")
-                   for key in ("worker", "redis", "broker")]
-                + [_number(median([run["peak_rss_bytes"] for run in runs]) / MIB, "%.0f")]
-                for value, runs in points.items()]
-        parts.append(_table([dimension, "clock", "worker", "Redis", "broker", "peak RSS MiB"], rows))
-    return "\n\n".join(parts)
+def _growth(growth):
+    rows = []
+    for series in growth.values():
+        for point in series["points"]:
+            cells = [_range(spread(point["runs"], key))
+                     for key in ("us_per_op", "worker_us_per_op", "redis_us_per_op")]
+            rows.append([series["label"], format(point["size"], ",")] + cells)
+    return _section("Growth", "Time per operation, and what of it is the worker's and Redis's CPU "
+                    "time, in µs.",
+                    _table(["", "how many", "time", "worker", "Redis"], rows))
 
 
-def _scaling(results):
-    entry, used = results["scaling"], figures.limit_of_scaling(results)
-    processors = results["machine"]["processors"]
-    total = sum(used.values())
-    if used["redis"] > 0.9:
-        limit = "Redis, which has one thread, is what limits them"
-    elif total > 0.9 * processors:
-        limit = "the machine is what limits them: all of its processors are busy"
-    else:
-        limit = "neither Redis nor the processors are used up"
-    return ("### Two workers\n\nOn two partitions of `uniform`: one worker %s, two %s M ops/s, "
-            "x %.2f. With two, the workers keep %.2f of %d processors busy, Redis %.2f, the broker "
-            "%.2f, everything else %.2f: %s." % (
-                _spread([run["ops_per_s"] for run in entry["1"]], 1e-6, "%.3f"),
-                _spread([run["ops_per_s"] for run in entry["2"]], 1e-6, "%.3f"),
-                figures.scaling_ratio(results), used["worker"], processors, used["redis"],
-                used["broker"], used["others"], limit))
+def _scaling(runs):
+    rows = [[workers, _range(spread(runs, workers, "ops_per_s"))]
+            + [_median(spread(runs, workers, who + "_cores"))
+               for who in ("worker", "redis", "broker", "bench", "others")]
+            for workers in ("1", "2")]
+    gained = _range(ratio(runs, ("2", "ops_per_s"), ("1", "ops_per_s")))
+    text = ("Two do %s times what one does. Behind the rate: how many processors each kept busy, "
+            "the workers taken together." % gained)
+    return _section("Two workers, two partitions", text, _table(
+        ["workers", "operations/s", "workers", "Redis", "broker", "this benchmark",
+         "anything else"], rows))
 
 
-def _start(results):
-    return ("### Start\n\nFrom the start of the process, with a group that is new, to the first "
-            "result: %s s." % _spread(results["start"]["seconds"], 1, "%.2f"))
+def _start(found):
+    row = ["new group, topic with batches", _range(Spread(found["seconds"]))]
+    return _section("Start to first result", "", _table(["", "s"], [row]))
 
 
-def _memory(results):
-    entry = results["memory"]
-    rows = [[name, _number(measured["backlog_bytes"] / MIB, "%.0f"), measured["batches_per_s"],
-             _number(measured["peak_rss_bytes"] / MIB, "%.0f")]
-            for name, measured in entry["workloads"].items()]
-    return ("### Memory\n\nPeak RSS of the worker: after a backlog, and after %d more minutes at "
-            "half the speed.\n\n%s" % (entry["minutes"], _table(
-                ["workload", "backlog MiB", "batches/s", "at the end MiB"], rows)))
+def _long_run(found):
+    samples = found["samples"]
+    some = [samples[round(i * (len(samples) - 1) / 9)] for i in range(min(10, len(samples)))]
+    rows = [["%.1f" % (s["seconds"] / 60), format(s["batches"], ","),
+             _number(s["rss_bytes"] / _MIB), _number(s["redis_bytes"] / _MIB)] for s in some]
+    return _section("Memory over %g minutes" % found["minutes"], "At most %s MiB."
+                    % _number(found["peak_rss_bytes"] / _MIB),
+                    _table(["minute", "batches", "worker, MiB", "Redis, MiB"], rows))
 
 
-def _targets(results):
-    rows = [[what, wanted, "%.2f" % reached, "met" if met else "MISSED"]
-            for what, wanted, reached, met in figures.targets(results)]
-    return "### Targets\n\n" + _table(["", "wanted", "reached", ""], rows) if rows else ""
+def _markdown(measured, verdicts):
+    sections = [_environment(measured["environment"])]
+    if verdicts:
+        sections.append(_targets(verdicts))
+    throughput = measured.get("throughput")
+    if throughput:
+        sections.append(_throughput(throughput))
+        if all("worker" in run for runs in throughput.values() for run in runs):
+            sections.append(_cost(throughput))
+    for name, write_section in (("latency", _latency), ("growth", _growth),
+                                ("scaling", _scaling), ("start", _start), ("long_run", _long_run)):
+        if name in measured:
+            sections.append(write_section(measured[name]))
+    return "\n\n".join(sections) + "\n"
 
 
-def _machine(results):
-    machine = results["machine"]
-    return ("%s, commit %s. %d processors (%s), Linux %s; %s; Redis %s on a unix socket, without "
-            "persistence; librdkafka %s. Other work on the machine at the beginning: load %s." % (
-                machine["date"], machine["commit"], machine["processors"], machine["processor"],
-                machine["kernel"], machine["kafka"], machine["redis"], machine["librdkafka"],
-                machine["load"]))
+def _put_between_markers(path, text):
+    with open(path) as file:
+        before, rest = file.read().split(_BEGIN)
+    after = rest.split(_END)[1]
+    with open(path, "w") as file:
+        file.write(before + _BEGIN + "\n" + text + _END + after)
 
 
-_SECTIONS = (("workloads", _throughput), ("workloads", _costs), ("latency", _latency),
-             ("growth", _growth), ("scaling", _scaling), ("start", _start), ("memory", _memory))
+def save(measured, options):
+    """Writes the numbers of every run."""
+    os.makedirs(options.output, exist_ok=True)
+    verdicts = [verdict.to_json() for verdict in judge(measured)]
+    with open(os.path.join(options.output, "results.json"), "w") as file:
+        json.dump({**measured, "targets": verdicts}, file, indent=1)
 
 
-def markdown(results):
-    parts = [_machine(results)]
-    parts += [write(results) for key, write in _SECTIONS if key in results]
-    parts.append(_targets(results))
-    return "\n\n".join(part for part in parts if part) + "\n"
+def write(measured, options):
+    """Prints the tables, writes them and the plots."""
+    save(measured, options)
+    text = _markdown(measured, judge(measured))
+    with open(os.path.join(options.output, "results.md"), "w") as file:
+        file.write(text)
+    if options.readme:
+        _put_between_markers(os.path.join(options.root, "tests", "bench", "README.md"), text)
+    plots.draw(measured, options.output)
+    print(text)
+    print("Written to", options.output)
