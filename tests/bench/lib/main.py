@@ -80,15 +80,20 @@ def _keep_logs(directory, output):
     Bench.say("the logs are in %s", kept)
 
 
+def _on_interrupt(action):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, action)
+
+
 def _interrupt(_number, _frame):
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough; the end takes a moment
+    _on_interrupt(signal.SIG_IGN)  # once is enough; the end takes a moment
     raise KeyboardInterrupt
 
 
 def main():
     options = command_line.parse(sys.argv[1:])
     options.output = options.output or os.path.join(options.build, "results")
-    signal.signal(signal.SIGTERM, _interrupt)
+    _on_interrupt(_interrupt)
     directory = tempfile.mkdtemp(prefix="scenesync-bench.")
     try:
         measured = _measure_in(options, directory)
