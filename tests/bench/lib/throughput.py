@@ -3,7 +3,8 @@
 from drain import Goal, drain
 
 PARTS = ("ceiling", "worker", "peer")
-_PEER_SHARE = 20  # it takes one in so many batches
+# It takes one in so many batches, but enough for its producer's first connect not to matter.
+_PEER_SHARE, _PEER_BATCHES_MIN = 20, 3000
 _PEER_SECONDS_MAX = 30
 
 
@@ -18,8 +19,8 @@ def _ceiling(bench, workload, *mode):
 
 def _peer(bench, topics, workload):
     bench.seed(workload)
-    goal = Goal(max(100, workload.batches // _PEER_SHARE), workload.operations,
-                seconds_max=_PEER_SECONDS_MAX)
+    batches = min(workload.batches, max(_PEER_BATCHES_MIN, workload.batches // _PEER_SHARE))
+    goal = Goal(batches, workload.operations, seconds_max=_PEER_SECONDS_MAX)
     with bench.results(topics) as results:
         peer = bench.tools.peer(topics, results, bench.new_group(), bench.redis)
         try:
