@@ -7,6 +7,8 @@ from process import cpu_seconds, peak_rss_bytes, rss_bytes
 from tools import ToolError
 
 _INTERVAL_S, _TIMEOUT_S = 0.2, 300
+# The broker keeps all of a topic until the end, so beyond this the rounds pause in between.
+_TOPIC_BYTES_MAX = 16 << 30
 
 
 def _await_answers(offsets, topics, results, worker, count):
@@ -17,13 +19,18 @@ def _await_answers(offsets, topics, results, worker, count):
         time.sleep(_INTERVAL_S)
 
 
+def _pause(began, seconds, topic_bytes):
+    """Waits until so many bytes are due."""
+    due = began + seconds * min(1, topic_bytes / _TOPIC_BYTES_MAX)
+    time.sleep(max(0, due - time.monotonic()))
+
+
 def _rounds(bench, topics, results, worker, workload):
-    """What the worker holds after each round. Producing stops while it drains, so the topic never
-    needs to keep more than a round."""
+    """What the worker holds after each round: a backlog that it drains while nobody produces."""
     offsets = Offsets(topics.bootstrap)
     samples, produced = [], 0
-    began = time.monotonic()
-    while time.monotonic() - began < bench.options.minutes * 60:
+    began, seconds = time.monotonic(), bench.options.minutes * 60
+    while time.monotonic() - began < seconds:
         bench.tools.produce(topics, workload.options(), workload.batches, skip=produced)
         produced += workload.batches
         _await_answers(offsets, topics, results, worker, produced)
@@ -31,20 +38,28 @@ def _rounds(bench, topics, results, worker, workload):
                         "rss_bytes": rss_bytes(worker.pid),
                         "worker_cpu_seconds": cpu_seconds(worker.pid),
                         "redis_bytes": bench.redis.memory_bytes()})
+        _pause(began, seconds, produced * workload.batch_bytes)
     offsets.close()
     return samples
 
 
-def measure(bench):
-    workload = bench.workload("uniform")
+def _one(bench, workload):
     bench.seed(workload)
     with bench.topics(workload.partitions) as topics, bench.results(topics) as results:
-        worker = bench.tools.worker(topics, results, bench.new_group(), bench.redis)
+        worker = bench.tools.worker(topics, results, bench.new_group(), bench.redis,
+                                    workload.settings)
         try:
             samples = _rounds(bench, topics, results, worker, workload)
             peak = peak_rss_bytes(worker.pid)
         finally:
             worker.stop()
-    bench.say("long run: %d batches, at most %d MiB", samples[-1]["batches"], peak >> 20)
-    return {"minutes": bench.options.minutes, "operations": workload.operations,
-            "peak_rss_bytes": peak, "samples": samples}
+    bench.say("long run: %s: %d batches, at most %d MiB", workload.name, samples[-1]["batches"],
+              peak >> 20)
+    return {"operations": workload.operations, "peak_rss_bytes": peak, "samples": samples}
+
+
+def measure(bench):
+    """What each workload's worker came to, one after the other."""
+    return {"minutes": bench.options.minutes,
+            "workloads": {name: _one(bench, bench.workload(name))
+                          for name in bench.options.workloads}}

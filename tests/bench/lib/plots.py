@@ -12,7 +12,7 @@ set tics nomirror out
 set grid ytics lc '#dddddd'
 set key outside bottom center horizontal
 """
-_COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728")
+_COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#17becf")
 
 
 def _block(name, rows):
@@ -119,14 +119,16 @@ plot """ % series["label"] + lines + "\n", output, "growth-" + name.replace("_",
 
 
 def _long_run(found, output):
-    rows = ["%g %g" % (sample["seconds"] / 60, sample["rss_bytes"] / (1 << 20))
-            for sample in found["samples"]]
-    _gnuplot(_block("data", rows) + """
+    blocks, lines = "", []
+    for (name, run), colour in zip(found["workloads"].items(), _COLOURS):
+        blocks += _block(name, ["%g %g" % (sample["seconds"] / 60, sample["rss_bytes"] / (1 << 20))
+                                for sample in run["samples"]])
+        lines.append("$%s using 1:2 with lines lw 2 lc rgb '%s' title '%s'" % (name, colour, name))
+    _gnuplot(blocks + """
 set title 'Resident memory of the worker, in MiB'
 set xlabel 'minutes'
 set yrange [0:*]
-plot $data using 1:2 with lines lw 2 lc rgb '%s' notitle
-""" % _COLOURS[0], output, "memory")
+plot """ + ", ".join(lines) + "\n", output, "memory")
 
 
 def draw(measured, output):

@@ -138,13 +138,18 @@ def _start(found):
 
 
 def _long_run(found):
-    samples = found["samples"]
-    some = [samples[round(i * (len(samples) - 1) / 9)] for i in range(min(10, len(samples)))]
-    rows = [["%.1f" % (s["seconds"] / 60), format(s["batches"], ","),
-             _number(s["rss_bytes"] / _MIB), _number(s["redis_bytes"] / _MIB)] for s in some]
-    return _section("Memory over %g minutes" % found["minutes"], "At most %s MiB."
-                    % _number(found["peak_rss_bytes"] / _MIB),
-                    _table(["minute", "batches", "worker, MiB", "Redis, MiB"], rows))
+    rows = []
+    for name, run in found["workloads"].items():
+        samples = run["samples"]
+        middle, last = samples[(len(samples) - 1) // 2], samples[-1]
+        rows.append([name, format(last["batches"], ","), _number(samples[0]["rss_bytes"] / _MIB),
+                     _number(middle["rss_bytes"] / _MIB), _number(last["rss_bytes"] / _MIB),
+                     _number(run["peak_rss_bytes"] / _MIB), _number(last["redis_bytes"] / _MIB)])
+    return _section("Memory over %g minutes" % found["minutes"],
+                    "Resident memory of the worker in MiB: after the first round of batches, "
+                    "after half of the rounds and after all; its peak; Redis's memory at the end.",
+                    _table(["workload", "batches", "first", "half", "last", "peak", "Redis"],
+                           rows))
 
 
 def _markdown(measured, verdicts):

@@ -68,7 +68,8 @@ def _of_memory(measured):
              for runs in measured.get("throughput", {}).values() for run in runs
              if "worker" in run]
     if "long_run" in measured:
-        peaks.append(measured["long_run"]["peak_rss_bytes"] / _MIB)
+        peaks += [run["peak_rss_bytes"] / _MIB
+                  for run in measured["long_run"]["workloads"].values()]
     if peaks:
         found = Spread(peaks)
         yield Verdict("peak RSS, all workloads", "all ≤ 64 + 256 MiB", found, "MiB",
