@@ -85,11 +85,13 @@ def _of_latency(measured):
 
 
 def farthest_from_median(points):
-    """By how many percent the point that is farthest from the median of all is away from it."""
+    """By how many percent the cheapest and the dearest point lie away from the median of all; the
+    median of what is returned is the farther one."""
     times = [spread(point["runs"], "us_per_op").median for point in points]
     middle = Spread(times).median
-    return Spread([max((time / middle - 1) * 100 for time in times),
-                   min((time / middle - 1) * 100 for time in times)])
+    found = Spread([(time / middle - 1) * 100 for time in times])
+    found.median = max(found.least, found.greatest, key=abs)
+    return found
 
 
 def _of_growth(measured):
