@@ -21,6 +21,10 @@ class DrainError(Exception):
     """The batches were not all answered, or not as they should."""
 
 
+class TooQuickError(DrainError):
+    """It was over before there was anything to measure."""
+
+
 @dataclass
 class Goal:
     """How many batches have to be answered, which part of them counts, and after how many seconds
@@ -100,7 +104,7 @@ def _window(samples, goal):
     begin = next(s for s in samples if s.answered >= max(1, done * goal.begin))
     end = next(s for s in samples if s.answered >= done * goal.end)
     if end.answered <= begin.answered:
-        raise DrainError("too quick to be measured: take a larger --scale")
+        raise TooQuickError("too quick to be measured: take a larger --scale")
     return begin, end
 
 

@@ -1,6 +1,6 @@
 """How much gets done: by a client that only writes (the ceiling), by the worker, by its peer."""
 
-from drain import Goal, drain
+from drain import Goal, TooQuickError, drain
 
 PARTS = ("ceiling", "worker", "peer")
 # It takes one in so many batches, but enough for its producer's first connect not to matter.
@@ -47,17 +47,26 @@ def _say(bench, name, run):
     bench.say("%s: %s operations/s", name, rates)
 
 
+def _runs(bench, workload, parts):
+    runs = []
+    with bench.filled(workload) as topics:
+        for _number in bench.runs:
+            run = _one_run(bench, topics, workload, parts)
+            runs.append(run)
+            _say(bench, workload.name, run)
+    return runs
+
+
 def measure(bench, parts):
     """For each workload a list of runs, in each of which all parts follow one another: what else
-    the machine does meanwhile, it does to all of them."""
+    the machine does meanwhile, it does to all of them. A workload of which the embedded broker
+    keeps too little is left out."""
     measured = {}
     for name in bench.options.workloads:
         workload = bench.workload(name)
         bench.say("%s: %d batches of %d", name, workload.batches, workload.operations)
-        measured[name] = []
-        with bench.filled(workload) as topics:
-            for _number in bench.runs:
-                run = _one_run(bench, topics, workload, parts)
-                measured[name].append(run)
-                _say(bench, name, run)
+        try:
+            measured[name] = _runs(bench, workload, parts)
+        except TooQuickError as error:
+            bench.say("%s is left out: %s", name, error)
     return measured
