@@ -7,7 +7,7 @@ enum {
     ALIGNMENT = alignof(max_align_t),
     BLOCK_BYTES_MIN = 64 * 1024,
     BLOCK_BYTES_DOUBLED_MAX = 1024 * 1024, /* blocks double up to here; larger ones are on demand */
-    KEPT_BYTES_MAX = 16 * 1024 * 1024
+    KEPT_BYTES_MAX = 32 * 1024 * 1024
 };
 
 struct arena_block {

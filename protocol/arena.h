@@ -22,7 +22,7 @@ struct arena {
 void arena_init(struct arena *arena, size_t bytes_max);
 void arena_deinit(struct arena *arena);
 
-/** Forgets everything; keeps the blocks up to 16 MiB for the next round and frees what is above. */
+/** Forgets everything; keeps the blocks up to 32 MiB for the next round and frees what is above. */
 void arena_reset(struct arena *arena);
 
 /**

@@ -55,7 +55,8 @@ static bool step_works(struct run *run, const struct work_context *context, stru
         if (is_new && (starts == STARTS_PER_TURN || turn->active >= ACTIVE_WORKS_MAX)) {
             break;
         }
-        if (work->state != WORK_READ && work->state != WORK_DECIDE) {
+        if (work->state == WORK_READING || work->state == WORK_COMMITTING ||
+            work->state == WORK_DONE) {
             continue;
         }
         if (clock_monotonic_ms(context->clock) - since_ms >= STEP_MS_MAX) {

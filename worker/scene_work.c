@@ -89,14 +89,20 @@ bool scene_work_init(struct scene_work *work, struct scene *scene, struct delive
                   "the batch's elements take more memory than a whole cycle may use; send the "
                   "operations in smaller batches");
         work->state = WORK_READ;
-        return true;
-    }
-    work->state = WORK_READ;
-    if (is_all_in_cache(work)) {
-        work->state = WORK_DECIDE;
-        work->since_epoch = work->epoch; /* an older connection's cache is cleared */
     }
     return true;
+}
+
+/* Looks into the cache as late as can be: what it finds is still at hand when it is decided on. */
+static void begin(struct scene_work *work, const struct work_context *context)
+{
+    work->state = WORK_READ;
+    if (work->epoch != store_epoch(context->store)) {
+        scene_forget(work->scene, false); /* cached under a connection that is gone */
+    } else if (is_all_in_cache(work)) {
+        work->state = WORK_DECIDE;
+        work->since_epoch = work->epoch;
+    }
 }
 
 /* Lists the elements that the deliveries still open name and that are not in memory. */
@@ -190,6 +196,9 @@ static bool submit_load(struct scene_work *work, const struct work_context *cont
 bool scene_work_step(struct scene_work *work, const struct work_context *context,
                      struct error *error)
 {
+    if (work->state == WORK_BEGIN) {
+        begin(work, context);
+    }
     if (work->state == WORK_DECIDE && work->epoch != store_epoch(context->store)) {
         /* What was read under another connection may have been lost with it. */
         scene_forget(work->scene, false);

@@ -15,6 +15,7 @@
 #include "worker/stats.h"
 
 enum work_state {
+    WORK_BEGIN,      /* nothing was looked at yet */
     WORK_READ,       /* has to read elements, records or positions */
     WORK_READING,    /* a load is under way */
     WORK_DECIDE,     /* everything needed is in memory */
