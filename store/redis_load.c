@@ -93,7 +93,8 @@ size_t redis_load_encode(const struct scene_load *load, struct span key_prefix, 
         encode_hmget(out, key_prefix, load->session_id, record_keys[i], load->record_fields,
                      load->record_count);
     }
-    return head_count(load) + group_count(load->element_count) + RECORD_KEYS * group_count(load->record_count);
+    return head_count(load) + group_count(load->element_count) +
+           RECORD_KEYS * group_count(load->record_count);
 }
 
 /** A string reply's bytes; absent for nil and everything else. */

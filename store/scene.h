@@ -90,8 +90,8 @@ void scene_forget_first_looks(struct scene *scene);
 /** The element noted under this id, or NULL. */
 struct element *scene_find(const struct scene *scene, struct span id);
 
-/** The same, noting it where it is new: unknown, and loaded only if the scene is complete. NULL when
- * out of memory. */
+/** The same, noting it where it is new: unknown, and loaded only if the scene is complete. NULL
+ * when out of memory. */
 struct element *scene_note(struct scene *scene, struct span id);
 
 /**
