@@ -18,7 +18,7 @@ static const char help[] =
     "Sends batches at a steady rate and takes the time until each one's result is there; prints "
     "one\n"
     "JSON object, times in microseconds. The first batch goes ahead and is waited for, so that\n"
-    "whoever answers has started. The topic of results must be empty.\n"
+    "whoever answers has started. Results that are there already are not looked at.\n"
     "\n"
     "Options:\n"
     "  --rate N          batches per second\n"

@@ -79,7 +79,9 @@ static int partition_count_of(rd_kafka_t *client, const char *topic)
     return count;
 }
 
-static bool assign_all(rd_kafka_t *consumer, const char *topic)
+/** RD_KAFKA_OFFSET_END would be looked up some time after this returns, and a result that came
+ * before that would be missed. */
+static bool assign_ends(rd_kafka_t *consumer, const char *topic)
 {
     int count = partition_count_of(consumer, topic);
     if (count <= 0 || count > PARTITIONS_MAX) {
@@ -87,11 +89,20 @@ static bool assign_all(rd_kafka_t *consumer, const char *topic)
         return false;
     }
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
-    for (int i = 0; i < count; i++) {
-        rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; i < count && error == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+        int64_t begin = 0, end = 0;
+        error =
+            rd_kafka_query_watermark_offsets(consumer, topic, i, &begin, &end, METADATA_TIMEOUT_MS);
+        rd_kafka_topic_partition_list_add(list, topic, i)->offset = end;
     }
-    rd_kafka_resp_err_t error = rd_kafka_assign(consumer, list);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        error = rd_kafka_assign(consumer, list);
+    }
     rd_kafka_topic_partition_list_destroy(list);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void)fprintf(stderr, "bench: topic %s: %s\n", topic, rd_kafka_err2str(error));
+    }
     return error == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -112,7 +123,7 @@ rd_kafka_t *kafka_client_reader(const char *bootstrap, const char *topic)
         return NULL;
     }
     (void)rd_kafka_poll_set_consumer(consumer);
-    if (!assign_all(consumer, topic)) {
+    if (!assign_ends(consumer, topic)) {
         rd_kafka_destroy(consumer);
         return NULL;
     }

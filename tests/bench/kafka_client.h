@@ -15,8 +15,8 @@
  * is counted in `*failed`, by rd_kafka_poll(). NULL, with a line on stderr, if not. */
 rd_kafka_t *kafka_client_producer(const char *bootstrap, const char *linger_ms, uint64_t *failed);
 
-/** A consumer that reads all of a topic from its beginning, without a group. NULL, with a line on
- * stderr, if not. */
+/** A consumer that reads what comes to a topic from now on, without a group: where each partition
+ * ends has been asked before this returns. NULL, with a line on stderr, if not. */
 rd_kafka_t *kafka_client_reader(const char *bootstrap, const char *topic);
 
 /** Copies the message into the producer's queue; waits where that is full. False, with a line on
