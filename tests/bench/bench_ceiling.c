@@ -57,7 +57,7 @@ static void add_pair(struct redis_calls *calls, const struct workload *workload,
     redis_calls_argument(calls, span_make(id, sizeof id));
     buffer_clear(value);
     workload_encode_value(workload, scene, operation, value);
-    redis_calls_argument(calls, buffer_span(value));
+    redis_calls_value(calls, value);
 }
 
 static void add_batch(struct redis_calls *calls, const struct workload *workload,
@@ -90,7 +90,6 @@ static void make_calls(const struct choice *choice, struct workload *workload,
         workload_next(workload, &batch);
         add_batch(calls, workload, &batch, choice->per_operation, &value);
     }
-    calls->bytes.failed = calls->bytes.failed || value.failed;
     buffer_deinit(&value);
 }
 
@@ -166,7 +165,8 @@ int main(int argc, char **argv)
     if (code != OPTIONS_GO_ON) {
         return code;
     }
-    code = run(&choice);
+    bool is_complete = workload_options_require("redis", choice.url);
+    code = is_complete ? run(&choice) : WORKLOAD_OPTIONS_EXIT_USAGE;
     options_deinit(&options);
     return code;
 }

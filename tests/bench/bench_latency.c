@@ -307,7 +307,10 @@ int main(int argc, char **argv)
     if (code != OPTIONS_GO_ON) {
         return code;
     }
-    code = run_choice(&choice);
+    bool is_complete = workload_options_require("bootstrap", choice.bootstrap) &&
+                       workload_options_require("topic", choice.topic) &&
+                       workload_options_require("results", choice.results);
+    code = is_complete ? run_choice(&choice) : WORKLOAD_OPTIONS_EXIT_USAGE;
     options_deinit(&options);
     return code;
 }

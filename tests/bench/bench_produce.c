@@ -68,6 +68,16 @@ static bool produce_all(const struct choice *choice, struct workload *workload,
     return sent;
 }
 
+static bool flush_all(rd_kafka_t *producer)
+{
+    rd_kafka_resp_err_t error = rd_kafka_flush(producer, FLUSH_MS);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void)fprintf(stderr, "bench: %d records not delivered: %s\n", rd_kafka_outq_len(producer),
+                      rd_kafka_err2str(error));
+    }
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 static int run(const struct choice *choice)
 {
     struct workload_sizes sizes;
@@ -77,8 +87,8 @@ static int run(const struct choice *choice)
         workload == NULL ? NULL : kafka_client_producer(choice->bootstrap, "50", &failed);
     bool done = false;
     if (producer != NULL) {
-        done = produce_all(choice, workload, producer, &bytes) &&
-               rd_kafka_flush(producer, FLUSH_MS) == RD_KAFKA_RESP_ERR_NO_ERROR && failed == 0;
+        done =
+            produce_all(choice, workload, producer, &bytes) && flush_all(producer) && failed == 0;
         rd_kafka_destroy(producer);
     }
     if (done) {
@@ -112,7 +122,9 @@ int main(int argc, char **argv)
     if (code != OPTIONS_GO_ON) {
         return code;
     }
-    code = run(&choice);
+    bool is_complete = workload_options_require("bootstrap", choice.bootstrap) &&
+                       workload_options_require("topic", choice.topic);
+    code = is_complete ? run(&choice) : WORKLOAD_OPTIONS_EXIT_USAGE;
     options_deinit(&options);
     return code;
 }

@@ -55,7 +55,7 @@ static void add_elements(struct seeding *seeding, uint32_t scene, const char *se
         redis_calls_argument(&seeding->calls, span_make(id, sizeof id));
         buffer_clear(&seeding->value);
         workload_encode_stored(seeding->workload, scene, i, &seeding->value);
-        redis_calls_argument(&seeding->calls, buffer_span(&seeding->value));
+        redis_calls_value(&seeding->calls, &seeding->value);
     }
     redis_calls_end(&seeding->calls);
 }
@@ -135,7 +135,8 @@ int main(int argc, char **argv)
     if (code != OPTIONS_GO_ON) {
         return code;
     }
-    code = run(url, &workload);
+    bool is_complete = workload_options_require("redis", url);
+    code = is_complete ? run(url, &workload) : WORKLOAD_OPTIONS_EXIT_USAGE;
     options_deinit(&options);
     return code;
 }

@@ -45,6 +45,12 @@ void redis_calls_argument(struct redis_calls *calls, struct span argument)
     buffer_append(&calls->bytes, "\r\n", 2);
 }
 
+void redis_calls_value(struct redis_calls *calls, const struct buffer *value)
+{
+    redis_calls_argument(calls, buffer_span(value));
+    calls->bytes.failed = calls->bytes.failed || value->failed;
+}
+
 void redis_calls_text(struct redis_calls *calls, const char *text)
 {
     redis_calls_argument(calls, span_of_text(text));

@@ -23,6 +23,9 @@ void redis_calls_clear(struct redis_calls *calls);
 /** Begins a command; `argument_count` arguments must follow, its name being the first. */
 void redis_calls_begin(struct redis_calls *calls, size_t argument_count);
 void redis_calls_argument(struct redis_calls *calls, struct span argument);
+/** An argument that was encoded into a buffer; that one's lack of memory becomes the commands' own.
+ */
+void redis_calls_value(struct redis_calls *calls, const struct buffer *value);
 void redis_calls_text(struct redis_calls *calls, const char *text);
 
 /** Ends it. A lack of memory sticks in `bytes.failed`. */

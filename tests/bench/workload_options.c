@@ -25,6 +25,15 @@ void workload_options_specify(struct workload_options *options,
     memcpy(out, specs, sizeof specs);
 }
 
+bool workload_options_require(const char *name, const char *value)
+{
+    bool is_given = value[0] != '\0';
+    if (!is_given) {
+        (void)fprintf(stderr, "bench: --%s is missing\n", name);
+    }
+    return is_given;
+}
+
 static void override_size(uint32_t *size, uint64_t wanted)
 {
     if (wanted > 0) {

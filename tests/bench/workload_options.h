@@ -10,7 +10,7 @@
 #include "tests/bench/workload.h"
 #include "worker/options.h"
 
-enum { WORKLOAD_OPTIONS_COUNT = 7 };
+enum { WORKLOAD_OPTIONS_COUNT = 7, WORKLOAD_OPTIONS_EXIT_USAGE = 64 };
 
 struct workload_options {
     const char *name;
@@ -23,7 +23,8 @@ struct workload_options {
     "  --scenes N, --elements N, --operations N, --text-bytes N\n"                                 \
     "                    other sizes than the workload's own\n"                                    \
     "  --seed N          the same seed makes the same batches (default: 1)\n"                      \
-    "  --start-ms N      time of what is there before, since the epoch (default: an hour ago)\n"
+    "  --start-ms N      time of what is there before, since the epoch (default: an hour ago;\n"   \
+    "                    tools that are to make the same bytes need the same one)\n"
 
 /** Defaults: uniform, seed 1. */
 void workload_options_init(struct workload_options *options);
@@ -31,6 +32,9 @@ void workload_options_init(struct workload_options *options);
 /** Writes the specifications of all options; they point into `options`. */
 void workload_options_specify(struct workload_options *options,
                               struct option_spec out[WORKLOAD_OPTIONS_COUNT]);
+
+/** Whether an option that has no default was given; a line on stderr, if not. */
+bool workload_options_require(const char *name, const char *value);
 
 /** Creates the workload and tells its sizes; NULL, with a line on stderr, where that cannot be.
  * Returns owned. */
