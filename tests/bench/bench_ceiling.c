@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/bench/redis_pipe.h"
+#include "tests/bench/stopwatch.h"
 #include "tests/bench/workload_options.h"
 
 static const char help[] =
@@ -93,33 +93,26 @@ static void make_calls(const struct choice *choice, struct workload *workload,
     buffer_deinit(&value);
 }
 
-static double seconds_of(clockid_t clock)
-{
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static bool measure(const struct choice *choice, const struct redis_calls *calls,
                     uint32_t operations_per_batch, int descriptor)
 {
     uint64_t standard = choice->per_operation ? WINDOW_OF_OPERATIONS : WINDOW_OF_BATCHES;
     size_t window = (size_t)(choice->window > 0 ? choice->window : standard);
-    double began = seconds_of(CLOCK_MONOTONIC), cpu_began = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+    double began = stopwatch_seconds(), cpu_began = stopwatch_cpu_seconds();
     for (uint64_t round = 0; round < choice->rounds; round++) {
         if (!redis_pipe_run(descriptor, calls, window)) {
             return false;
         }
     }
-    double took_s = seconds_of(CLOCK_MONOTONIC) - began;
-    double cpu_s = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - cpu_began;
+    double took_s = stopwatch_seconds() - began;
+    double cpu_s = stopwatch_cpu_seconds() - cpu_began;
     uint64_t batches = choice->batches * choice->rounds;
     uint64_t operations = batches * operations_per_batch;
     (void)printf("{\"batches\": %" PRIu64 ", \"operations\": %" PRIu64
                  ", \"seconds\": %.6f, \"client_cpu_seconds\": %.6f, \"bytes\": %zu, "
-                 "\"window\": %zu}\n",
+                 "\"window\": %zu, \"operations_per_second\": %.0f}\n",
                  batches, operations, took_s, cpu_s, calls->bytes.size * (size_t)choice->rounds,
-                 window);
+                 window, (double)operations / took_s);
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "tests/bench/kafka_client.h"
+#include "tests/bench/stopwatch.h"
 #include "tests/bench/workload_options.h"
 
 static const char help[] =
@@ -82,19 +83,22 @@ static int run(const struct choice *choice)
 {
     struct workload_sizes sizes;
     uint64_t failed = 0, bytes = 0;
+    double seconds = 0;
     struct workload *workload = workload_options_create(&choice->workload, &sizes);
     rd_kafka_t *producer =
         workload == NULL ? NULL : kafka_client_producer(choice->bootstrap, "50", &failed);
     bool done = false;
+    double began_s = stopwatch_seconds();
     if (producer != NULL) {
         done =
             produce_all(choice, workload, producer, &bytes) && flush_all(producer) && failed == 0;
+        seconds = stopwatch_seconds() - began_s;
         rd_kafka_destroy(producer);
     }
     if (done) {
         (void)printf("{\"batches\": %" PRIu64 ", \"operations\": %" PRIu64 ", \"bytes\": %" PRIu64
-                     "}\n",
-                     choice->batches, choice->batches * sizes.operations, bytes);
+                     ", \"seconds\": %.6f}\n",
+                     choice->batches, choice->batches * sizes.operations, bytes, seconds);
     }
     workload_destroy(workload);
     return done ? EXIT_SUCCESS : EXIT_FAILURE;

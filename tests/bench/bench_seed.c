@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tests/bench/redis_pipe.h"
+#include "tests/bench/stopwatch.h"
 #include "tests/bench/workload_options.h"
 
 static const char help[] =
@@ -18,9 +19,13 @@ static const char help[] =
 
 enum { CHUNK_BYTES = 1 << 20, ELEMENTS_AT_ONCE = 100, WINDOW = 1000, KEY_BYTES_MAX = 64 };
 
+/* As long as the worker's own. */
+static const char seeded_token[] = "seed000000000000";
+
 struct seeding {
     const struct workload *workload;
     const struct workload_sizes *sizes;
+    uint64_t start_ms;
     int socket;
     struct redis_calls calls;
     struct buffer value;
@@ -28,11 +33,13 @@ struct seeding {
 
 static void add_meta(struct seeding *seeding, const char *session)
 {
-    char key[KEY_BYTES_MAX], count[KEY_BYTES_MAX];
+    char key[KEY_BYTES_MAX], count[KEY_BYTES_MAX], updated_at[KEY_BYTES_MAX];
     (void)snprintf(key, sizeof key, "scene:{%s}", session);
     (void)snprintf(count, sizeof count, "%" PRIu32, seeding->sizes->elements);
-    const char *arguments[] = {"HSET",          key,   "version",    "1", "commit", "seed0",
-                               "element_count", count, "updated_at", "1"};
+    (void)snprintf(updated_at, sizeof updated_at, "%" PRIu64, seeding->start_ms);
+    const char *arguments[] = {"HSET",       key,          "version",       "1",
+                               "commit",     seeded_token, "element_count", count,
+                               "updated_at", updated_at};
     size_t argument_count = sizeof arguments / sizeof arguments[0];
     redis_calls_begin(&seeding->calls, argument_count);
     for (size_t i = 0; i < argument_count; i++) {
@@ -100,8 +107,12 @@ static int run(const char *url, const struct workload_options *options)
     struct workload *workload = workload_options_create(options, &sizes);
     int descriptor = workload != NULL ? redis_pipe_open(url) : -1;
     bool done = false;
+    double began_s = stopwatch_seconds();
     if (descriptor >= 0) {
-        struct seeding seeding = {.workload = workload, .sizes = &sizes, .socket = descriptor};
+        struct seeding seeding = {.workload = workload,
+                                  .sizes = &sizes,
+                                  .start_ms = options->start_ms,
+                                  .socket = descriptor};
         redis_calls_init(&seeding.calls);
         buffer_init(&seeding.value, SIZE_MAX / 4);
         done = seed_all(&seeding);
@@ -111,8 +122,8 @@ static int run(const char *url, const struct workload_options *options)
     }
     if (done) {
         (void)printf("{\"scenes\": %" PRIu32 ", \"elements\": %" PRIu32 ", \"operations\": %" PRIu32
-                     "}\n",
-                     sizes.scenes, sizes.elements, sizes.operations);
+                     ", \"seconds\": %.6f}\n",
+                     sizes.scenes, sizes.elements, sizes.operations, stopwatch_seconds() - began_s);
     }
     workload_destroy(workload);
     return done ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -7,7 +7,8 @@ enum { SCENES_MAX = 10000000, ELEMENTS_MAX = 1000000, TEXT_BYTES_MAX = 1000000, 
 
 void workload_options_init(struct workload_options *options)
 {
-    *options = (struct workload_options){.name = "uniform", .seed = 1};
+    *options = (struct workload_options){
+        .name = "uniform", .seed = 1, .start_ms = (uint64_t)(time(NULL) - HOUR_S) * 1000U};
 }
 
 void workload_options_specify(struct workload_options *options,
@@ -52,9 +53,8 @@ struct workload *workload_options_create(const struct workload_options *options,
     override_size(&sizes->elements, options->elements);
     override_size(&sizes->operations, options->operations);
     override_size(&sizes->text_bytes, options->text_bytes);
-    uint64_t start_ms =
-        options->start_ms > 0 ? options->start_ms : (uint64_t)(time(NULL) - HOUR_S) * 1000U;
-    struct workload *workload = workload_create(options->name, sizes, options->seed, start_ms);
+    struct workload *workload =
+        workload_create(options->name, sizes, options->seed, options->start_ms);
     if (workload == NULL) {
         (void)fprintf(stderr, "bench: no memory for the workload\n");
     }

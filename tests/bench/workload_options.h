@@ -15,7 +15,7 @@ enum { WORKLOAD_OPTIONS_COUNT = 7, WORKLOAD_OPTIONS_EXIT_USAGE = 64 };
 struct workload_options {
     const char *name;
     uint64_t scenes, elements, operations, text_bytes; /* 0: as the name has it */
-    uint64_t seed, start_ms;                           /* start_ms 0: an hour ago */
+    uint64_t seed, start_ms;
 };
 
 #define WORKLOAD_OPTIONS_HELP                                                                      \
@@ -26,7 +26,7 @@ struct workload_options {
     "  --start-ms N      time of what is there before, since the epoch (default: an hour ago;\n"   \
     "                    tools that are to make the same bytes need the same one)\n"
 
-/** Defaults: uniform, seed 1. */
+/** Defaults: uniform, seed 1, an hour ago. */
 void workload_options_init(struct workload_options *options);
 
 /** Writes the specifications of all options; they point into `options`. */
