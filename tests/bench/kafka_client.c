@@ -136,7 +136,7 @@ bool kafka_client_send(rd_kafka_t *producer, const char *topic, struct span key,
     while (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         error = rd_kafka_producev(
             producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-            RD_KAFKA_V_KEY(key.data, key.size),
+            RD_KAFKA_V_KEY((void *)(uintptr_t)key.data, key.size),
             RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.size), RD_KAFKA_V_END);
         (void)rd_kafka_poll(producer, error == RD_KAFKA_RESP_ERR__QUEUE_FULL ? FULL_WAIT_MS : 0);
     }
