@@ -95,6 +95,9 @@ static int run(const struct choice *choice)
         seconds = stopwatch_seconds() - began_s;
         rd_kafka_destroy(producer);
     }
+    if (failed > 0) {
+        (void)fprintf(stderr, "bench: %" PRIu64 " records not delivered\n", failed);
+    }
     if (done) {
         (void)printf("{\"batches\": %" PRIu64 ", \"operations\": %" PRIu64 ", \"bytes\": %" PRIu64
                      ", \"seconds\": %.6f}\n",

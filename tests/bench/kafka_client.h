@@ -12,7 +12,8 @@
 #include "protocol/span.h"
 
 /** An idempotent producer whose batches wait up to `linger_ms` to be filled. What was not delivered
- * is counted in `*failed`, by rd_kafka_poll(). NULL, with a line on stderr, if not. */
+ * is counted in `*failed`, by rd_kafka_poll(), and the first cause goes to stderr. NULL, with a
+ * line on stderr, if not. */
 rd_kafka_t *kafka_client_producer(const char *bootstrap, const char *linger_ms, uint64_t *failed);
 
 /** A consumer that reads what comes to a topic from now on, without a group: where each partition
