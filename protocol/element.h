@@ -5,8 +5,8 @@
  * Documents are MessagePack maps, kept as bytes: what an operation does not touch is copied as it
  * was received. All inputs have passed wire_check_structure() and wire_check_strict(). Threading:
  * stateless. Cost: O(bytes) for every level of nesting that changes go down to, also for maps with
- * very many keys (a hash index beyond 16); a patch takes up to 140 bytes of the arena per key of
- * the changes. Recursion is bounded by LIMITS_DEPTH_CEILING.
+ * very many keys (a hash index beyond 16); a patch takes up to 140 bytes of the arena per key of a
+ * map of changes that has more than 6. Recursion is bounded by LIMITS_DEPTH_CEILING.
  */
 #ifndef SCENESYNC_PROTOCOL_ELEMENT_H
 #define SCENESYNC_PROTOCOL_ELEMENT_H
@@ -46,10 +46,10 @@ struct element_document {
 /**
  * Appends `document` with `changes` merged into it: RFC 7396 with the rules of protocol.md
  * section 3 on top (`id` ignored; invalid values of known fields ignored; numbers clamped; parent
- * ids normalised). Keys keep their place; new ones go to the end. Fails with
- * ERROR_INVALID_OPERATION where `kind.type` would not be a str or `kind.data.content` would exceed
- * limits->text_bytes_max, with ERROR_ELEMENT_TOO_LARGE, or ERROR_OUT_OF_MEMORY; `out` is then as
- * before the call.
+ * ids normalised). Keys keep their place; new ones go to the end. A kind that is known to be valid
+ * is looked at only where the changes name it. Fails with ERROR_INVALID_OPERATION where `kind.type`
+ * would not be a str or `kind.data.content` would exceed limits->text_bytes_max, with
+ * ERROR_ELEMENT_TOO_LARGE, or ERROR_OUT_OF_MEMORY; `out` is then as before the call.
  */
 __attribute__((warn_unused_result)) bool
 element_patch(struct element_document document, struct span changes, const struct limits *limits,

@@ -125,12 +125,6 @@ struct wire_value wire_read(struct wire_cursor *cursor)
     return (struct wire_value){.type = WIRE_INT, .sint = (int64_t)lead - 0x100};
 }
 
-bool wire_next_is_str(const struct wire_cursor *cursor)
-{
-    assert(cursor->at < cursor->end);
-    return wire_lead_is_str(*cursor->at);
-}
-
 struct span wire_read_text(struct wire_cursor *cursor)
 {
     return wire_advance_text(cursor);

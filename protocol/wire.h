@@ -68,9 +68,6 @@ bool wire_at_end(const struct wire_cursor *cursor);
 /** Reads the head at the cursor and moves behind it (to the first child of a container). */
 struct wire_value wire_read(struct wire_cursor *cursor);
 
-/** Whether the next value is a str: what every key of a strictly checked map is. */
-bool wire_next_is_str(const struct wire_cursor *cursor);
-
 /** Reads a str and returns its text. Cheaper than wire_read(); anything but a str is a bug. */
 struct span wire_read_text(struct wire_cursor *cursor);
 

@@ -271,6 +271,9 @@ bool scene_load_element(struct scene *scene, struct element *element, struct spa
 
 void scene_note_stored(struct scene *scene, uint64_t stored_count)
 {
+    if (stored_count == UINT64_MAX) {
+        return; /* not asked for: it is as complete as it was */
+    }
     uint64_t found = 0;
     bool may_be = scene->used_slots >= stored_count;
     for (size_t i = 0; may_be && i < scene->slot_count; i++) {

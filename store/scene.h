@@ -103,7 +103,7 @@ __attribute__((warn_unused_result)) bool scene_load_element(struct scene *scene,
                                                             struct element *element,
                                                             struct span value, struct error *error);
 
-/** After a load: whether all of the store's `stored_count` values are in memory now. */
+/** After a load: whether all of the store's `stored_count` values (store.h) are in memory now. */
 void scene_note_stored(struct scene *scene, uint64_t stored_count);
 
 /** Notes that scene_load_element() could not read what the store has. */

@@ -314,9 +314,13 @@ enum cycle_outcome cycle_run(struct cycle *cycle, int timeout_ms)
     bool may_shrink =
         outcome == CYCLE_FATAL && error.code == ERROR_OUT_OF_MEMORY && !run->is_published;
     bool goes_on = may_shrink && shrink_run(cycle, run);
-    cycle_forget_run(cycle->now);
     if (goes_on) {
-        return CYCLE_WORKED;
+        outcome = CYCLE_WORKED;
+    }
+    /* In all other cases the store and the sink may still have requests and letters that live in
+     * the run's memory: it stays until they are gone, and the cycle after them. */
+    if (outcome == CYCLE_WORKED || outcome == CYCLE_AGAIN) {
+        cycle_forget_run(cycle->now);
     }
     if (outcome == CYCLE_FATAL) {
         log_fatal(cycle, "cycle failed", error.message);

@@ -11,20 +11,16 @@ enum {
 
 void cycle_take_records(struct cycle *cycle, struct intake *intake, int timeout_ms)
 {
-    if (intake->begin == intake->count) {
-        intake->begin = 0;
-        intake->count = 0;
-        intake->payload_bytes = 0;
+    size_t payload_bytes = 0;
+    for (size_t i = intake->begin; i < intake->count; i++) {
+        payload_bytes += intake->records[i].value.size;
     }
-    if (intake->count == CYCLE_RECORDS_MAX || intake->payload_bytes >= CYCLE_PAYLOAD_BYTES_MAX) {
+    if (intake->count == CYCLE_RECORDS_MAX || payload_bytes >= CYCLE_PAYLOAD_BYTES_MAX) {
         return;
     }
     size_t taken = source_poll(
         cycle->parts.source, intake->records + intake->count, CYCLE_RECORDS_MAX - intake->count,
-        CYCLE_PAYLOAD_BYTES_MAX - intake->payload_bytes, intake->count > 0 ? 0 : timeout_ms);
-    for (size_t i = intake->count; i < intake->count + taken; i++) {
-        intake->payload_bytes += intake->records[i].value.size;
-    }
+        CYCLE_PAYLOAD_BYTES_MAX - payload_bytes, intake->count > 0 ? 0 : timeout_ms);
     intake->count += taken;
     cycle->parts.stats->records += taken;
 }

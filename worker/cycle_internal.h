@@ -37,8 +37,7 @@ struct run {
 /** Records taken from Kafka, and the run that they are in, with all the memory it uses. */
 struct intake {
     struct record records[CYCLE_RECORDS_MAX];
-    size_t begin, count; /* [begin, count) not yet settled */
-    size_t payload_bytes;
+    size_t begin, count; /* [begin, count) not yet settled; both 0 where there are none */
     struct arena arena;
     struct run run;
 };

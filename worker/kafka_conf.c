@@ -19,9 +19,9 @@ static const struct property defaults[] = {
     {KAFKA_CLIENT_CONSUMER, "fetch.wait.max.ms", "20"},
     /* Also how long a partition rests once the fetch queue is full: 500 ms by default. */
     {KAFKA_CLIENT_CONSUMER, "fetch.error.backoff.ms", "50"},
+    /* It bounds a fetch as well, all of which a record at work keeps in memory; librdkafka raises
+     * that bound to message.max.bytes by itself, unless fetch.max.bytes is set. */
     {KAFKA_CLIENT_CONSUMER, "queued.max.messages.kbytes", "16384"},
-    /* A record at work keeps all that came with it in memory. */
-    {KAFKA_CLIENT_CONSUMER, "fetch.max.bytes", "8388608"},
     {KAFKA_CLIENT_CONSUMER, "allow.auto.create.topics", "false"},
     /* Three times the message limit: a dead letter is larger than the record it carries. */
     {KAFKA_CLIENT_PRODUCER, "message.max.bytes", "3145728"},

@@ -53,6 +53,19 @@ Test(kafka_conf, fixes_what_correctness_depends_on)
     check(KAFKA_CLIENT_PRODUCER, "message.timeout.ms", "0");
 }
 
+/* librdkafka judges some properties together, and only when a client is made of them. */
+Test(kafka_conf, larger_messages_need_no_other_setting)
+{
+    char message[512];
+    set("kafka.message.max.bytes", "40000000");
+    rd_kafka_conf_t *conf =
+        kafka_conf_create(&settings, KAFKA_CLIENT_CONSUMER, message, sizeof message);
+    cr_assert_not_null(conf, "%s", message);
+    rd_kafka_t *consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, message, sizeof message);
+    cr_assert_not_null(consumer, "%s", message);
+    rd_kafka_destroy(consumer);
+}
+
 Test(kafka_conf, a_setting_overrides_a_default)
 {
     check(KAFKA_CLIENT_CONSUMER, "client.id", "scenesync");

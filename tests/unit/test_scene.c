@@ -154,6 +154,52 @@ Test(scene, empty_scene_finds_nothing)
     cr_assert_null(scene_find(scene, span_of_text("a")));
 }
 
+/* A scene that is wholly in memory. */
+
+static void note_two(void)
+{
+    cr_assert(load("a", message_of("[3,500,{'id':'a'}]")));
+    cr_assert(load("b", message_of("[4,500,null]")));
+    cr_assert(load("c", (struct span){0}));
+}
+
+Test(scene, with_all_of_the_stores_values_an_element_that_is_new_is_unknown)
+{
+    note_two(); /* tombstones count, what the store does not have does not */
+    scene_note_stored(scene, 2);
+    cr_assert(scene->is_complete);
+    const struct element *element = scene_note(scene, span_of_text("d"));
+    cr_assert(element->is_loaded && element->presence == ELEMENT_UNKNOWN);
+}
+
+Test(scene, with_some_of_them_an_element_that_is_new_has_to_be_read)
+{
+    note_two();
+    scene_note_stored(scene, 3);
+    cr_assert_not(scene->is_complete);
+    cr_assert_not(scene_note(scene, span_of_text("d"))->is_loaded);
+}
+
+Test(scene, an_unreadable_value_is_one_of_the_stores_too)
+{
+    note_two();
+    scene_mark_unreadable(scene_note(scene, span_of_text("d")));
+    scene_note_stored(scene, 3);
+    cr_assert(scene->is_complete);
+}
+
+Test(scene, a_load_that_did_not_ask_leaves_it_as_complete_as_it_was)
+{
+    note_two();
+    scene_note_stored(scene, UINT64_MAX);
+    cr_assert_not(scene->is_complete);
+    scene_note_stored(scene, 2);
+    scene_note_stored(scene, UINT64_MAX);
+    cr_assert(scene->is_complete);
+    scene_forget(scene, false);
+    cr_assert_not(scene->is_complete);
+}
+
 Test(scene, several_changes_of_an_element_are_one_write)
 {
     struct element *element = scene_without(scene, "a");
