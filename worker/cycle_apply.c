@@ -130,7 +130,7 @@ static void exchange(struct cycle *cycle, const struct run *run, const struct tu
 {
     bool is_ready = store_is_ready(cycle->parts.store);
     bool can_start = run->started < run->work_count && turn->active < ACTIVE_WORKS_MAX;
-    bool is_busy = turn->active == 0 || (is_ready && (can_start || cycle_work_ahead(cycle)));
+    bool is_busy = is_ready && (turn->active == 0 || can_start || cycle_work_ahead(cycle));
     (void)store_poll(cycle->parts.store, is_busy ? 0 : CYCLE_STORE_POLL_MS);
 }
 
