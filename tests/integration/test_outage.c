@@ -40,14 +40,17 @@ Test(outage, redis_stopped_for_ten_seconds_under_load)
                  "it kept its place in the group");
 }
 
-Test(outage, redis_killed_and_restarted_with_its_data)
+static struct worker_process *start_with_redis_on_disk(void)
 {
     static const char *const every_write_on_disk[] = {"--appendonly", "yes", "--appendfsync",
                                                       "always", NULL};
     world = world_create_with(MOVES_PARTITIONS, 1, every_write_on_disk);
     moves_send(world, 0, MOVES_BEFORE);
-    struct worker_process *const worker = world_start_worker(world);
-    (void)world_await_results(world, NULL, 1);
+    return world_start_worker(world);
+}
+
+static void kill_and_restart_redis(struct worker_process *worker)
+{
     redis_server_kill(world_redis(world));
     moves_send(world, MOVES_BEFORE, MOVES_DURING);
     worker_process_await_log(worker, "store connection lost", WORLD_WAIT_MS);
@@ -55,7 +58,24 @@ Test(outage, redis_killed_and_restarted_with_its_data)
     redis_server_await(world_redis(world));
     moves_send(world, MOVES_BEFORE + MOVES_DURING, MOVES_AFTER);
     world_settle(world);
+}
+
+Test(outage, redis_killed_and_restarted_with_its_data)
+{
+    struct worker_process *const worker = start_with_redis_on_disk();
+    world_settle(world);
+    kill_and_restart_redis(worker);
     moves_expect_told_once(world, MOVES_BEFORE + MOVES_DURING + MOVES_AFTER);
+}
+
+/* What was published when Redis died, and was not below the watermark yet, is told again, and says
+ * that it is. */
+Test(outage, redis_killed_under_load_and_restarted_with_its_data)
+{
+    struct worker_process *const worker = start_with_redis_on_disk();
+    (void)world_await_results(world, NULL, 1);
+    kill_and_restart_redis(worker);
+    moves_expect_new_once(world, MOVES_BEFORE + MOVES_DURING + MOVES_AFTER);
 }
 
 Test(outage, worker_that_starts_before_redis_waits_for_it)

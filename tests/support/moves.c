@@ -50,6 +50,18 @@ size_t moves_expect(struct world *world, int batch_count)
     return results.count;
 }
 
+void moves_expect_new_once(struct world *world, int batch_count)
+{
+    size_t new_count = 0;
+    (void)moves_expect(world, batch_count);
+    const struct result_list results = world_results(world, NULL);
+    for (size_t i = 0; i < results.count; i++) {
+        const char *const duplicate = world_header(results.records[i], "scenesync-duplicate");
+        new_count += strcmp(duplicate, "1") != 0;
+    }
+    cr_assert_eq(new_count, (size_t)batch_count * MOVES_PARTITIONS);
+}
+
 void moves_expect_told_once(struct world *world, int batch_count)
 {
     cr_assert_eq(moves_expect(world, batch_count), (size_t)batch_count * MOVES_PARTITIONS);

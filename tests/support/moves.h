@@ -18,6 +18,9 @@ void moves_send(struct world *world, int from, int count);
  * and equal results. Returns how many results there are. */
 size_t moves_expect(struct world *world, int batch_count);
 
+/** The same, and each result stands once beside those that say they are repeated. */
+void moves_expect_new_once(struct world *world, int batch_count);
+
 /** The same, and each result stands once. */
 void moves_expect_told_once(struct world *world, int batch_count);
 
