@@ -48,6 +48,18 @@ void kafka_lag_add_topic(struct kafka_lag *lag, const char *topic, int partition
     rd_kafka_topic_partition_list_add_range(lag->partitions, topic, 0, partition_count - 1);
 }
 
+/* The records of one partition that the group has not committed; KAFKA_LAG_UNKNOWN as below. */
+static int64_t partition_lag(struct kafka_lag *lag, const rd_kafka_topic_partition_t *partition)
+{
+    int64_t low = 0;
+    int64_t end = 0;
+    if (rd_kafka_query_watermark_offsets(lag->client, partition->topic, partition->partition, &low,
+                                         &end, CALL_TIMEOUT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return KAFKA_LAG_UNKNOWN;
+    }
+    return end - (partition->offset < 0 ? low : partition->offset);
+}
+
 int64_t kafka_lag_records(struct kafka_lag *lag)
 {
     if (rd_kafka_committed(lag->client, lag->partitions, CALL_TIMEOUT_MS) !=
@@ -56,15 +68,27 @@ int64_t kafka_lag_records(struct kafka_lag *lag)
     }
     int64_t records = 0;
     for (int i = 0; i < lag->partitions->cnt; i++) {
-        const rd_kafka_topic_partition_t *const partition = &lag->partitions->elems[i];
-        int64_t low = 0;
-        int64_t end = 0;
-        if (rd_kafka_query_watermark_offsets(lag->client, partition->topic, partition->partition,
-                                             &low, &end,
-                                             CALL_TIMEOUT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        const int64_t of_partition = partition_lag(lag, &lag->partitions->elems[i]);
+        if (of_partition == KAFKA_LAG_UNKNOWN) {
             return KAFKA_LAG_UNKNOWN;
         }
-        records += end - (partition->offset < 0 ? low : partition->offset);
+        records += of_partition;
     }
     return records;
+}
+
+void kafka_lag_show(struct kafka_lag *lag, FILE *out)
+{
+    const rd_kafka_resp_err_t error =
+        rd_kafka_committed(lag->client, lag->partitions, CALL_TIMEOUT_MS);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void)fprintf(out, "committed offsets: %s\n", rd_kafka_err2str(error));
+        return;
+    }
+    for (int i = 0; i < lag->partitions->cnt; i++) {
+        const rd_kafka_topic_partition_t *const partition = &lag->partitions->elems[i];
+        (void)fprintf(out, "%s/%d: committed %lld, lag %lld\n", partition->topic,
+                      (int)partition->partition, (long long)partition->offset,
+                      (long long)partition_lag(lag, partition));
+    }
 }

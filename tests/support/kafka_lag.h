@@ -8,6 +8,7 @@
 #define SCENESYNC_TESTS_SUPPORT_KAFKA_LAG_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 struct kafka_lag;
 
@@ -26,5 +27,8 @@ void kafka_lag_add_topic(struct kafka_lag *lag, const char *topic, int partition
  * where the broker does not answer.
  */
 int64_t kafka_lag_records(struct kafka_lag *lag);
+
+/** Prints committed offset and lag of every partition, a line each: for a wait that was in vain. */
+void kafka_lag_show(struct kafka_lag *lag, FILE *out);
 
 #endif

@@ -213,6 +213,7 @@ static void await(struct world *world, world_condition is_met, void *context, co
     while (!is_met(world, context)) {
         if (monotonic_ms() >= deadline_ms) {
             world_show_logs(world);
+            kafka_lag_show(world->lag, stderr);
             cr_assert_fail("not within %d ms: %s", WORLD_WAIT_MS, what);
         }
         sleep_ms(POLL_MS);
