@@ -12,6 +12,7 @@
 
 /** In the order in which a batch passes them. */
 enum fault_point {
+    FAULT_ASSIGNED,              /* Kafka's client has been given partitions, none is claimed yet */
     FAULT_AFTER_DECODE,          /* the cycle's records are decoded and grouped */
     FAULT_AFTER_LOAD,            /* what the cycle needs has been read from the store */
     FAULT_BEFORE_COMMIT,         /* a commit is decided, nothing of it is sent */

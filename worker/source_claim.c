@@ -15,6 +15,10 @@ struct assignment *source_assignment(struct record_source *source)
     return &source->assignment;
 }
 
+/* Nothing is paused before it has given its first record (source_intake.c): librdkafka numbers the
+ * orders to a partition and puts them into its queue in two steps, so a pause from this thread can
+ * overtake the start of the fetching, which comes from another one right after the assignment. The
+ * start then counts as outdated, is dropped, and the partition is silent for good. */
 void source_rest_assigned(struct record_source *source,
                           const rd_kafka_topic_partition_list_t *partitions)
 {
@@ -26,7 +30,6 @@ void source_rest_assigned(struct record_source *source,
             &source->assignment, partitions->elems[i].topic, partitions->elems[i].partition);
         if (partition != NULL) {
             partition->resting = true;
-            source_set_paused(source, partition, true);
             source->claims_wanted = true;
         }
     }
@@ -133,7 +136,9 @@ bool source_start(struct record_source *source, struct assigned_partition *parti
     partition->resting = false;
     partition->must_seek = false;
     partition->start = offset;
-    source_set_paused(source, partition, false);
+    if (partition->paused) {
+        source_set_paused(source, partition, false);
+    }
     return true;
 }
 
@@ -141,7 +146,6 @@ void source_rest(struct record_source *source, struct assigned_partition *partit
                  uint64_t until_ms)
 {
     source_drop_held(source, partition);
-    source_set_paused(source, partition, true);
     assignment_rewind(&source->assignment, partition);
     partition->resting = true;
     partition->must_seek = true;

@@ -157,7 +157,10 @@ static struct assigned_partition *hold(struct record_source *source, rd_kafka_me
         return NULL;
     }
     if (partition->resting) {
-        partition->must_seek = true; /* it came before the pause: it is read again */
+        partition->must_seek = true; /* it is read again */
+        if (!partition->paused) {
+            source_set_paused(source, partition, true);
+        }
         return NULL;
     }
     int64_t timestamp_ms = rd_kafka_message_timestamp(message, NULL);

@@ -129,6 +129,7 @@ void source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
         source->was_member = true;
         add_partitions(source, partitions);
         apply(source, error, partitions);
+        fault_reach(source->faults, FAULT_ASSIGNED);
         source_rest_assigned(source, partitions);
         log_partitions(source, "partitions assigned", partitions);
         return;

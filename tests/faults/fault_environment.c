@@ -37,6 +37,8 @@ struct fault_plan {
 static const char *point_name(enum fault_point point)
 {
     switch (point) {
+    case FAULT_ASSIGNED:
+        return "assigned";
     case FAULT_AFTER_DECODE:
         return "after_decode";
     case FAULT_AFTER_LOAD:

@@ -4,16 +4,17 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 
+#include "tests/faults/fault_worker.h"
 #include "tests/faults/story.h"
 
 enum {
     PARTITIONS = 4,
     SESSIONS = 8,
-
     SLOTS = 2,
     STEPS = 6,
     STEP_MS = 2000,
-    PAUSE_MS = 150
+    PAUSE_MS = 150,
+    HEAD_START = 64 /* batches */
 };
 
 static struct world *world;
@@ -88,4 +89,15 @@ Test(rebalance, cooperative_sticky)
 Test(rebalance, cooperative_sticky_with_static_members)
 {
     churn("cooperative-sticky", true);
+}
+
+/* Kafka's client fetches as soon as it is assigned a partition, the worker claims it only then. */
+Test(rebalance, what_is_fetched_before_the_claim_is_read_again)
+{
+    world = world_create(PARTITIONS, STORY_TIERS);
+    struct story story = story_begin(world, PARTITIONS, SESSIONS);
+    story_send(&story, HEAD_START);
+    fault_worker_start(world, "assigned:*:delay=2000");
+    story_settle(&story);
+    story_expect_once(&story);
 }
