@@ -12,7 +12,7 @@
 
 enum { JSON_PACK_ERROR_BYTES_MAX = 256 };
 
-/** Where and why the text is not JSON. */
+/** Where and why the text is not JSON: one line, what it quotes of the text made printable. */
 struct json_pack_error {
     int line, column; /* from 1; 0: the text as a whole */
     char message[JSON_PACK_ERROR_BYTES_MAX];

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "protocol/error.h"
+
 struct refusal {
     const char *name;
     const char *reason;
@@ -58,6 +60,16 @@ static enum kafka_client parse_name(const char *name, const char **property)
         return KAFKA_CLIENT_PRODUCER;
     }
     return KAFKA_CLIENT_BOTH;
+}
+
+/** Whether librdkafka could know it, and a line of a file can say it. */
+static bool is_property_name(const char *property)
+{
+    static const char characters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t size = strlen(property);
+    return size > 0 && size <= SETTINGS_KAFKA_PROPERTY_BYTES_MAX &&
+           strspn(property, characters) == size;
 }
 
 static const char *refusal_reason(enum kafka_client client, const char *property)
@@ -120,10 +132,10 @@ bool settings_kafka_set(struct settings *settings, const char *name, const char 
 {
     const char *property_name = NULL;
     enum kafka_client client = parse_name(name, &property_name);
-    size_t size = strlen(property_name);
-    if (size == 0 || size > SETTINGS_KAFKA_PROPERTY_BYTES_MAX) {
-        return settings_fail(error, "%s: %.64s: not the name of a librdkafka property", origin,
-                             name);
+    if (!is_property_name(property_name)) {
+        char quoted[ERROR_QUOTE_BYTES_MAX];
+        return settings_fail(error, "%s: %s: not the name of a librdkafka property", origin,
+                             error_quote(span_of_text(name), quoted));
     }
     const char *reason = refusal_reason(client, property_name);
     if (reason != NULL) {

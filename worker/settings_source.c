@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <ini.h>
 
+#include "protocol/error.h"
 #include "worker/settings_kafka.h"
 #include "worker/settings_table.h"
 
@@ -165,11 +166,12 @@ static void restore_dots(char *name)
 static bool refuse_variable(const char *variable, struct settings_error *error)
 {
     const struct setting *similar = setting_find_similar(variable + strlen(ENVIRONMENT_PREFIX));
+    char quoted[ERROR_QUOTE_BYTES_MAX];
+    (void)error_quote(span_of_text(variable), quoted);
     if (similar == NULL) {
-        return settings_fail(error, "%.128s: no such setting in the environment; unset it",
-                             variable);
+        return settings_fail(error, "%s: no such setting in the environment; unset it", quoted);
     }
-    return settings_fail(error, "%.128s: no such setting; did you mean the one of %s?", variable,
+    return settings_fail(error, "%s: no such setting; did you mean the one of %s?", quoted,
                          similar->name);
 }
 
@@ -185,7 +187,9 @@ static bool read_variable(struct settings *settings, const char *variable, const
     (void)snprintf(property, sizeof property, "%s", name);
     restore_dots(property);
     if (settings_kafka_is_name(property)) {
-        return settings_set(settings, property, value, variable, error);
+        char origin[ERROR_QUOTE_BYTES_MAX];
+        return settings_set(settings, property, value, error_quote(span_of_text(variable), origin),
+                            error);
     }
     return refuse_variable(variable, error);
 }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "protocol/utf8.h"
 #include "tests/support/messages.h"
 #include "worker/json_pack.h"
 
@@ -174,6 +175,22 @@ Test(json, reports_where_the_text_is_wrong)
     cr_assert_eq(error.line, 2);
     cr_assert_eq(error.column, 5);
     cr_assert_neq(error.message[0], '\0');
+}
+
+/* Found by tests/fuzz: a message quotes the text, which may be anything. */
+Test(json, reports_in_one_printable_line)
+{
+    struct json_pack_error error;
+    static const char control[] = "[1\x1b[31m]";
+    cr_assert_not(json_pack_text(span_of_text(control), &packed, &error));
+    cr_expect_not_null(strstr(error.message, "near '\\u001b'"), "%s", error.message);
+    for (size_t letters = 100; letters < 200; letters++) { /* jansson cuts by bytes */
+        char cut[256] = "\"";
+        memset(cut + 1, 'a', letters);
+        memcpy(cut + 1 + letters, "\xc3\xbc\xc3\xbc\xc3\xbc\n", 8);
+        cr_assert_not(json_pack_text(span_of_text(cut), &packed, &error));
+        cr_expect(utf8_is_valid(span_of_text(error.message)), "%zu", letters);
+    }
 }
 
 Test(json, refuses_to_pack_what_is_not_one_value)

@@ -406,6 +406,22 @@ Test(settings, refuse_unknown_variables)
                                     "warn, info or debug");
 }
 
+/* Found by tests/fuzz: the rest of a refusal's line must be ours, whatever a name holds. */
+Test(settings, refuse_names_that_no_line_can_hold)
+{
+    char unknown[] = "SCENESYNC_\xa0\n=1";
+    char property[] = "SCENESYNC_KAFKA_\x1b[31m=1";
+    char *environment[] = {unknown, NULL};
+    cr_expect_not(settings_read_environment(&settings, environment, &error));
+    cr_expect_str_eq(error.message, "SCENESYNC_??: no such setting in the environment; unset it");
+    environment[0] = property;
+    cr_expect_not(settings_read_environment(&settings, environment, &error));
+    cr_expect_str_eq(error.message, "SCENESYNC_KAFKA_?[31m: kafka.?[31m: not the name of a "
+                                    "librdkafka property");
+    cr_expect_not(settings_set(&settings, "kafka.a\nb", "c", "--set", &error));
+    cr_expect_str_eq(error.message, "--set: kafka.a?b: not the name of a librdkafka property");
+}
+
 Test(settings, pass_over_the_variables_of_kubernetes_services)
 {
     char variables[][48] = {
