@@ -1,6 +1,8 @@
 # Sourced: where to build, and how to build quietly. Expects `root`, the checkout's directory.
 # shellcheck shell=bash
 
+build_targets=()
+
 # Takes a build directory for this process alone and sets `build_dir`: build-NAME in the checkout
 # (build for no name), or the first of build-NAME-2, -3, ... that no other run has. Where the
 # checkout cannot be written, or its directories belong to someone else: $1/build, which the caller
@@ -31,11 +33,13 @@ build_can_use() {
     [[ ! -e $cache ]] || grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$cache"
 }
 
-# Configures (with "$@") and builds `build_dir`; what the tools say is shown if they fail.
+# Configures (with "$@") and builds `build_dir`, all of it or the `build_targets` that are set; what
+# the tools say is shown if they fail.
 build_run() {
-    local log=$build_dir/build.log
-    if ! { cmake -S "$root" -B "$build_dir" "$@" && cmake --build "$build_dir" --parallel 2; } \
-        >"$log" 2>&1 </dev/null; then
+    local log=$build_dir/build.log target=()
+    ((${#build_targets[@]} == 0)) || target=(--target "${build_targets[@]}")
+    if ! { cmake -S "$root" -B "$build_dir" "$@" &&
+        cmake --build "$build_dir" --parallel 2 "${target[@]}"; } >"$log" 2>&1 </dev/null; then
         tail -n 100 "$log" >&2
         echo "build: failed in $build_dir; all of it is in $log" >&2
         return 1

@@ -19,10 +19,12 @@ packages_of_group() {
     tests) echo libcriterion-dev python3 python3-msgpack python3-confluent-kafka ;;
     lint) echo git clang clang-format clang-tidy ;;
     guard) echo valgrind ;; # tests/bench/instructions/check
+    fuzz) echo clang 'libclang-rt-14-dev|libclang-rt-19-dev' ;; # tests/fuzz/run, beside tests
+    coverage) echo gcovr ;; # tests/run --coverage, beside tests
     bench) echo gnuplot-nox python3-redis python3-hiredis ;; # tests/bench/run, beside tests
     *)
         echo "packages: there is no group '$1'; known: build redis demo kafka tests bench lint" \
-            'guard' >&2
+            'guard fuzz coverage' >&2
         return 64
         ;;
     esac
