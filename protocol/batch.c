@@ -376,7 +376,7 @@ bool batch_decode(struct span payload, const struct batch_context *context, stru
         .payload = payload, .context = context, .arena = arena, .out = out, .error = error};
     *out = (struct batch){.strategy = context->default_strategy};
     if (!decode(&decoding)) {
-        batch_identity_salvage(payload, context, arena, out);
+        batch_identity_salvage(payload, context, arena, out, error);
         return false;
     }
     return true;

@@ -138,7 +138,7 @@ static void values_salvage(struct span payload, struct span values[BATCH_KEY_COU
 /* A refused batch still gets a result where its scene is known, so its identity is looked for in
  * whatever stands there; what is invalid in itself stays absent (the batch_id: the default). */
 void batch_identity_salvage(struct span payload, const struct batch_context *context,
-                            struct arena *arena, struct batch *out)
+                            struct arena *arena, struct batch *out, struct error *error)
 {
     struct span values[BATCH_KEY_COUNT] = {{NULL, 0}};
     struct batch salvaged = {.batch_id = context->default_batch_id,
@@ -148,8 +148,12 @@ void batch_identity_salvage(struct span payload, const struct batch_context *con
     }
     (void)batch_identity_read_session_id(values[BATCH_KEY_SESSION_ID], &salvaged.session_id, NULL);
     if (!fields_is_absent(values[BATCH_KEY_BATCH_ID])) {
-        (void)batch_identity_read_batch_id(values[BATCH_KEY_BATCH_ID], arena, &salvaged.batch_id,
-                                           NULL);
+        struct error cause;
+        if (!batch_identity_read_batch_id(values[BATCH_KEY_BATCH_ID], arena, &salvaged.batch_id,
+                                          &cause) &&
+            cause.code == ERROR_OUT_OF_MEMORY && error != NULL) {
+            *error = cause;
+        }
     }
     if (!fields_is_absent(values[BATCH_KEY_CLIENT_ID])) {
         (void)batch_identity_read_client_id(values[BATCH_KEY_CLIENT_ID], &salvaged.client_id, NULL);

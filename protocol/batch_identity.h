@@ -40,9 +40,11 @@ bool batch_identity_read_client_id(struct span raw, struct span *out, struct err
 
 /**
  * Fills `out` with what a refused message still tells of its identity (batch_decode()). `payload`
- * has passed no check: it may be absent, too large, cut off or rubbish.
+ * has passed no check: it may be absent, too large, cut off or rubbish. `error`, which says what it
+ * was refused for, becomes ERROR_OUT_OF_MEMORY where there is none for the batch_id: the result
+ * must not go out under another one.
  */
 void batch_identity_salvage(struct span payload, const struct batch_context *context,
-                            struct arena *arena, struct batch *out);
+                            struct arena *arena, struct batch *out, struct error *error);
 
 #endif

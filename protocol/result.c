@@ -343,6 +343,14 @@ static size_t result_bytes(const struct sync_result *result, enum body_encoding 
     return size;
 }
 
+/* Whether a result of this size, `truncated` included, was not written for want of memory alone. */
+static bool has_fitted(const struct sync_result *result, size_t size, size_t bytes_max,
+                       size_t room_bytes)
+{
+    const size_t flag_bytes = result->truncated ? 0 : str_bytes(sizeof "truncated" - 1) + 1;
+    return size - flag_bytes <= bytes_max && size - flag_bytes <= room_bytes;
+}
+
 /* Bodies and texts, in the protocol's order. Returns what is left of `size`. */
 static size_t contents_cut(const struct sync_result *result, enum body_encoding bodies,
                            size_t bytes_max, size_t size, struct extent *extent)
@@ -387,10 +395,15 @@ void sync_result_encode(const struct sync_result *result, enum body_encoding bod
         return;
     }
     /* Too large, be it for the limit or for the buffer: what is cut down may fit both. */
+    const bool has_failed = out->failed;
     out->size = start;
     out->failed = false;
     extent.truncated = true;
     size_t size = result_bytes(result, bodies, out);
+    if (has_failed && has_fitted(result, size, bytes_max, out->bytes_max - start)) {
+        out->failed = true;
+        return;
+    }
     size = contents_cut(result, bodies, bytes_max, size, &extent);
     size = entries_cut(result, bytes_max, size, &extent, out);
     result_encode(result, &extent, bodies, out);

@@ -203,7 +203,8 @@ static struct span indexes_text(const struct dead_operations *dead, struct outbo
     for (uint32_t i = 0; i < dead->count; i++) {
         buffer_append_format(outbox->scratch, i == 0 ? "%" PRIu32 : ",%" PRIu32, dead->indexes[i]);
     }
-    return arena_copy(outbox->arena, buffer_span(outbox->scratch));
+    return outbox->scratch->failed ? (struct span){0}
+                                   : arena_copy(outbox->arena, buffer_span(outbox->scratch));
 }
 
 static bool post_dead_operations(struct outbox *outbox, struct delivery *delivery,

@@ -263,7 +263,8 @@ static enum verdict recognise_delivery(struct scene_work *work, const struct del
     return recognise(&arrived);
 }
 
-/* Appends the committed offsets of every partition that the portion's deliveries came from. */
+/* The committed offsets of every partition that the portion's deliveries came from; absent: no
+ * memory. */
 static struct span settled_offsets(const struct scene_work *work,
                                    const struct work_context *context)
 {
@@ -279,7 +280,8 @@ static struct span settled_offsets(const struct scene_work *work,
             buffer_append(context->scratch, " ", 1);
         }
     }
-    return arena_copy(context->arena, buffer_span(context->scratch));
+    return context->scratch->failed ? (struct span){0}
+                                    : arena_copy(context->arena, buffer_span(context->scratch));
 }
 
 static bool list_elements(struct scene_work *work, const struct work_context *context,
