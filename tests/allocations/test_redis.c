@@ -8,6 +8,7 @@
 #include "tests/allocations/refusing.h"
 #include "tests/support/batches.h"
 #include "tests/support/messages.h"
+#include "tests/support/redis_replies.h"
 
 struct asking {
     struct redis_scripts scripts;
@@ -31,17 +32,6 @@ struct asking {
     bool is_write; /* of the watermark: refused */
 };
 
-static redisReply *reply_of(const char *bytes)
-{
-    redisReader *const reader = redisReaderCreate();
-    void *reply = NULL;
-    cr_assert_eq(redisReaderFeed(reader, bytes, strlen(bytes)), REDIS_OK);
-    cr_assert_eq(redisReaderGetReply(reader, &reply), REDIS_OK);
-    cr_assert_not_null(reply, "%s", bytes);
-    redisReaderFree(reader);
-    return reply;
-}
-
 static void asking_init(struct asking *asking, enum redis_request_kind kind,
                         const char *const *answers)
 {
@@ -54,7 +44,7 @@ static void asking_init(struct asking *asking, enum redis_request_kind kind,
     asking->ids[1] = span_of_text("b");
     asking->fields[0] = span_of_text("batch client");
     for (; *answers != NULL; answers++) {
-        asking->replies[asking->reply_count++] = reply_of(*answers);
+        asking->replies[asking->reply_count++] = redis_reply_of(*answers);
     }
 }
 
