@@ -6,6 +6,12 @@
 #include "tests/support/messages.h"
 #include "tests/support/scenes.h"
 
+/* More than are planned on the stack, and than are compared one by one. */
+#define SEVENTEEN_KEYS                                                                             \
+    "'k1':1,'k2':2,'k3':3,'k4':4,'k5':5,'k6':6,'k7':7,'k8':8,'k9':9,'k10':10,'k11':11,'k12':12,"   \
+    "'k13':13,'k14':14,'k15':15,'k16':16,'k17':17"
+#define UUID "'bin:000102030405060708090a0b0c0d0e0f'"
+
 struct applying {
     struct batch batch;
     struct span ids[8];
@@ -35,13 +41,13 @@ static void applying_init(struct applying *applying)
     }
     applying->ids[applying->id_count++] = span_of_text("new");
     applying->ids[applying->id_count++] = span_of_text("unknown");
-    applying->batch = batch_of(
-        BATCH(ADD("new", 1, 500),
-              "{'op':'update','id':'a','changes':{'k1':1,'k2':2,'k3':3,'k4':4,'k5':5,'k6':6,'k7':7,"
-              "'kind':{'data':{'long':'a text that makes the element longer than it was before'}}},"
-              "'timestamp':600}",
-              UPDATE("b", 2, 100), ADD("gone", 1, 200), REMOVE("c", 700), UPDATE("unknown", 1, 1),
-              UPDATE_ON(9, "b", 3, 800), INVALID, REMOVE("new", 900)));
+    applying->batch = batch_of(BATCH(
+        ADD("new", 1, 500),
+        "{'op':'update','id':'a','changes':{" SEVENTEEN_KEYS ",'parent':" UUID
+        ",'kind':{'data':{" SEVENTEEN_KEYS ",'long':'a text that makes it longer than it was'}},"
+        "'new map':{" SEVENTEEN_KEYS "}},'timestamp':600}",
+        UPDATE("b", 2, 100), ADD("gone", 1, 200), REMOVE("c", 700), UPDATE("unknown", 1, 1),
+        UPDATE_ON(9, "b", 3, 800), INVALID, REMOVE("new", 900)));
 }
 
 /* All that there is to read of the scene. */
