@@ -72,6 +72,14 @@ def batches():
     write("batch", "merge", msgpack.packb({**BATCH, "strategy": "merge", "operations": None}))
     write("batch", "many-keys", msgpack.packb({**{f"key-{i}": i for i in range(20)}, **BATCH, "operations": []}))
     write("batch", "proto", msgpack.packb({**BATCH, "operations": [{"__proto__": 1, **REMOVE}, 5, []]}))
+    # Two faults at a time: the order of the checks says which one counts.
+    write("batch", "faults-key-version", msgpack.packb({5: 1, "v": 2, **BATCH, "operations": []}))
+    write("batch", "faults-proto-session", msgpack.packb({"__proto__": 1, "session_id": "!", "operations": []}))
+    write("batch", "faults-batch-id-client", msgpack.packb({**BATCH, "batch_id": "a b", "client_id": 5, "operations": []}))
+    write("batch", "faults-strategy-operations", msgpack.packb({**BATCH, "strategy": "none", "operations": 5}))
+    write("batch", "faults-operations-retry", msgpack.packb({**BATCH, "retry": {"attempt": 1}}))
+    write("batch", "faults-twice-version",
+          b"\x84" + b"".join(map(msgpack.packb, ["session_id", "s", "v", 2, "x", 1, "x", 2])))
 
 
 def patches():
