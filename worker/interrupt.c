@@ -1,7 +1,6 @@
 #include "worker/interrupt.h"
 
 #include <limits.h>
-#include <signal.h>
 #include <stddef.h>
 
 static volatile sig_atomic_t signals_received;
@@ -28,4 +27,18 @@ void interrupt_install(void)
 int interrupt_count(void)
 {
     return signals_received;
+}
+
+void interrupt_block(sigset_t *before)
+{
+    sigset_t counted;
+    (void)sigemptyset(&counted);
+    (void)sigaddset(&counted, SIGINT);
+    (void)sigaddset(&counted, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &counted, before);
+}
+
+void interrupt_unblock(const sigset_t *before)
+{
+    (void)pthread_sigmask(SIG_SETMASK, before, NULL);
 }

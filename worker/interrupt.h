@@ -8,10 +8,19 @@
 #ifndef SCENESYNC_WORKER_INTERRUPT_H
 #define SCENESYNC_WORKER_INTERRUPT_H
 
+#include <signal.h>
+
 /** Installs the handlers, without SA_RESTART: a blocking system call returns EINTR. */
 void interrupt_install(void);
 
 /** How many of SIGINT and SIGTERM have arrived since the process started. */
 int interrupt_count(void);
+
+/**
+ * Around the start of a thread that is not to be interrupted by them: blocks both in the calling
+ * thread, whose mask the new one inherits; and goes back to the mask before.
+ */
+void interrupt_block(sigset_t *before);
+void interrupt_unblock(const sigset_t *before);
 
 #endif

@@ -1,15 +1,14 @@
 #include "worker/watchdog.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "protocol/buffer.h"
 #include "worker/commands.h"
 #include "worker/lag_watch.h"
 #include "worker/source_watch.h"
+#include "worker/ticker.h"
 
 enum {
     TICK_MS_MAX = 1000,
@@ -26,12 +25,9 @@ enum {
 struct watchdog {
     struct watchdog_parts parts;
     uint64_t limit_ms;
-    bool has_thread;
-    pthread_t thread;
-    pthread_mutex_t mutex; /* over must_end */
-    pthread_cond_t wake;
-    bool must_end;
-    /* The thread's own. */
+    struct ticker *ticker; /* NULL: off */
+    /* The ticker's thread's own. */
+    struct ticker *running;
     uint64_t read_ms, awake_ms; /* the clock as last read; the time that this process has lived */
     uint64_t advanced_ms;       /* progress.advanced_ms as last seen */
     uint64_t advance_seen_ms;   /* when it was seen to change, in awake_ms */
@@ -58,33 +54,6 @@ static uint64_t live(struct watchdog *watchdog)
     watchdog->read_ms = now_ms;
     watchdog->awake_ms += smaller(lapse_ms, watchdog->limit_ms / 2);
     return watchdog->awake_ms;
-}
-
-/** Sleeps until the next tick. False: the watchdog is to end. */
-static bool sleep_tick(struct watchdog *watchdog)
-{
-    uint64_t tick_ms = smaller(watchdog->limit_ms / TICKS_PER_TIMEOUT, TICK_MS_MAX);
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    uint64_t nanoseconds = (uint64_t)until.tv_nsec + (tick_ms + 1) * 1000000;
-    until.tv_sec += (time_t)(nanoseconds / 1000000000);
-    until.tv_nsec = (long)(nanoseconds % 1000000000);
-    (void)pthread_mutex_lock(&watchdog->mutex);
-    int error = 0;
-    while (!watchdog->must_end && error == 0) {
-        error = pthread_cond_timedwait(&watchdog->wake, &watchdog->mutex, &until);
-    }
-    bool must_end = watchdog->must_end;
-    (void)pthread_mutex_unlock(&watchdog->mutex);
-    return !must_end;
-}
-
-static bool must_end(struct watchdog *watchdog)
-{
-    (void)pthread_mutex_lock(&watchdog->mutex);
-    bool is_set = watchdog->must_end;
-    (void)pthread_mutex_unlock(&watchdog->mutex);
-    return is_set;
 }
 
 /* ---- What Kafka has ---- */
@@ -124,7 +93,8 @@ static void look(struct watchdog *watchdog)
     uint64_t until_ms =
         live(watchdog) + smaller(watchdog->limit_ms / LOOKS_PER_TIMEOUT, LOOK_MS_MAX);
     size_t answer_count = 0, i = 0;
-    for (; i < lags->count && watchdog->awake_ms < until_ms && !must_end(watchdog); i++) {
+    for (; i < lags->count && watchdog->awake_ms < until_ms && !ticker_must_end(watchdog->running);
+         i++) {
         struct lag_row *row = &lags->rows[(watchdog->look_row + i) % lags->count];
         int64_t lag = -1;
         if (query_lag(watchdog, &row->partition, row->partition.position, &lag)) {
@@ -283,49 +253,20 @@ static void watch_thread(struct watchdog *watchdog)
     }
 }
 
-static void *run(void *context)
+static void tick(struct ticker *ticker, void *context)
 {
     struct watchdog *watchdog = context;
-    watchdog->read_ms = clock_monotonic_ms(watchdog->parts.clock);
-    while (sleep_tick(watchdog)) {
-        (void)live(watchdog);
-        watch_thread(watchdog);
-        look_where_due(watchdog);
-        uint64_t stuck_ms = lag_watch_stuck_ms(&watchdog->lags);
-        if (stuck_ms >= watchdog->limit_ms) {
-            react(watchdog, stuck_ms, "idle, although partitions have records");
-        }
+    watchdog->running = ticker;
+    (void)live(watchdog);
+    watch_thread(watchdog);
+    look_where_due(watchdog);
+    uint64_t stuck_ms = lag_watch_stuck_ms(&watchdog->lags);
+    if (stuck_ms >= watchdog->limit_ms) {
+        react(watchdog, stuck_ms, "idle, although partitions have records");
     }
-    return NULL;
 }
 
 /* ---- Lifetime ---- */
-
-/** Its signals are the main thread's: they must interrupt what that waits in. */
-static bool start_thread(struct watchdog *watchdog)
-{
-    sigset_t counted, before;
-    (void)sigemptyset(&counted);
-    (void)sigaddset(&counted, SIGINT);
-    (void)sigaddset(&counted, SIGTERM);
-    (void)pthread_sigmask(SIG_BLOCK, &counted, &before);
-    watchdog->has_thread = pthread_create(&watchdog->thread, NULL, run, watchdog) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return watchdog->has_thread;
-}
-
-/** With the monotonic clock; false: none can be had. */
-static bool init_wake(pthread_cond_t *wake)
-{
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0) {
-        return false;
-    }
-    bool is_made = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-                   pthread_cond_init(wake, &attributes) == 0;
-    (void)pthread_condattr_destroy(&attributes);
-    return is_made;
-}
 
 struct watchdog *watchdog_start(const struct watchdog_parts *parts)
 {
@@ -337,20 +278,17 @@ struct watchdog *watchdog_start(const struct watchdog_parts *parts)
     /* An answer of the store may take its own time-out, and a wait for it is no stall. */
     uint64_t store_ms = 2 * (uint64_t)parts->settings->redis_command_timeout_ms;
     watchdog->limit_ms = parts->settings->stall_timeout_ms;
-    if (watchdog->limit_ms > 0 && watchdog->limit_ms < store_ms) {
+    if (watchdog->limit_ms == 0) {
+        return watchdog;
+    }
+    if (watchdog->limit_ms < store_ms) {
         watchdog->limit_ms = store_ms;
     }
-    if (pthread_mutex_init(&watchdog->mutex, NULL) != 0) {
+    watchdog->read_ms = clock_monotonic_ms(parts->clock);
+    watchdog->ticker =
+        ticker_start(smaller(watchdog->limit_ms / TICKS_PER_TIMEOUT, TICK_MS_MAX), tick, watchdog);
+    if (watchdog->ticker == NULL) {
         free(watchdog);
-        return NULL;
-    }
-    if (!init_wake(&watchdog->wake)) {
-        (void)pthread_mutex_destroy(&watchdog->mutex);
-        free(watchdog);
-        return NULL;
-    }
-    if (watchdog->limit_ms > 0 && !start_thread(watchdog)) {
-        watchdog_destroy(watchdog);
         return NULL;
     }
     return watchdog;
@@ -361,15 +299,7 @@ void watchdog_destroy(struct watchdog *watchdog)
     if (watchdog == NULL) {
         return;
     }
-    (void)pthread_mutex_lock(&watchdog->mutex);
-    watchdog->must_end = true;
-    (void)pthread_cond_signal(&watchdog->wake);
-    (void)pthread_mutex_unlock(&watchdog->mutex);
-    if (watchdog->has_thread) {
-        (void)pthread_join(watchdog->thread, NULL);
-    }
+    ticker_stop(watchdog->ticker);
     lag_watch_deinit(&watchdog->lags);
-    (void)pthread_cond_destroy(&watchdog->wake);
-    (void)pthread_mutex_destroy(&watchdog->mutex);
     free(watchdog);
 }
