@@ -72,6 +72,12 @@ void cycle_destroy(struct cycle *cycle)
     free(cycle);
 }
 
+void cycle_cache_size(const struct cycle *cycle, uint64_t *bytes, uint64_t *scenes)
+{
+    *bytes = scene_cache_bytes(cycle->cache);
+    *scenes = scene_cache_count(cycle->cache);
+}
+
 static struct work_context work_context_of(struct cycle *cycle)
 {
     const struct cycle_parts *parts = &cycle->parts;
@@ -119,6 +125,7 @@ static enum cycle_outcome publish_works(struct cycle *cycle, struct run *run, st
         .arena = &cycle->now->arena,
         .scratch = &cycle->scratch,
         .stats = cycle->parts.stats,
+        .recent = cycle->parts.recent,
         .now_wall_ms = clock_wall_ms(cycle->parts.clock),
     };
     if (!post_all(cycle, run, &outbox, error)) {
@@ -208,10 +215,29 @@ static enum cycle_outcome raise_watermark(struct cycle *cycle, const struct run 
     return outcome_of(cycle, outcome, error);
 }
 
+/* How long the records have taken: here, and since they were produced. */
+static void note_durations(const struct cycle *cycle, const struct run *run)
+{
+    uint64_t now_ms = clock_monotonic_ms(cycle->parts.clock);
+    uint64_t now_wall_ms = clock_wall_ms(cycle->parts.clock);
+    struct stats *stats = cycle->parts.stats;
+    for (size_t i = 0; i < run->count; i++) {
+        const struct record *record = &run->records[i];
+        durations_note(&stats->process, &durations_bounds_process,
+                       now_ms - record->received_monotonic_ms);
+        if (record->timestamp_ms >= 0) {
+            uint64_t produced_ms = (uint64_t)record->timestamp_ms;
+            durations_note(&stats->age, &durations_bounds_age,
+                           now_wall_ms > produced_ms ? now_wall_ms - produced_ms : 0);
+        }
+    }
+}
+
 /* Everything up to here is in the store, acknowledged, and below the watermark. */
 static void settle_run(struct cycle *cycle)
 {
     struct intake *intake = cycle->now;
+    note_durations(cycle, &intake->run);
     source_settle(cycle->parts.source, intake->run.records, intake->run.count);
     source_release(cycle->parts.source, intake->run.records, intake->run.count);
     intake->begin += intake->run.count;

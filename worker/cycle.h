@@ -18,6 +18,7 @@
 
 #include "store/store.h"
 #include "worker/progress.h"
+#include "worker/recent.h"
 #include "worker/sink.h"
 #include "worker/source.h"
 #include "worker/stats.h"
@@ -31,7 +32,8 @@ struct cycle_parts {
     struct store *store;
     struct stats *stats;
     struct progress *progress;
-    uint64_t token_seed; /* random: commit tokens are drawn from it; tells owners apart */
+    struct recent *recent; /* NULL: the latest results are nobody's concern */
+    uint64_t token_seed;   /* random: commit tokens are drawn from it; tells owners apart */
     const struct fault_hook *faults; /* NULL: none */
     /* Asked in every wait: true ends the cycle where it stands, nothing settled. */
     bool (*must_abandon)(void *context);
@@ -52,6 +54,9 @@ struct cycle;
 /** Returns owned, or NULL when out of memory. */
 struct cycle *cycle_create(const struct cycle_parts *parts);
 void cycle_destroy(struct cycle *cycle);
+
+/** What the scene cache holds. */
+void cycle_cache_size(const struct cycle *cycle, uint64_t *bytes, uint64_t *scenes);
 
 /** Runs one cycle, waiting up to `timeout_ms` for a first record. */
 enum cycle_outcome cycle_run(struct cycle *cycle, int timeout_ms);

@@ -117,6 +117,7 @@ static bool post_result(struct outbox *outbox, struct delivery *delivery, bool i
         add_header(letter, headers, "scenesync-replay", flag_text(true));
     }
     outbox->stats->results++;
+    recent_note_result(outbox->recent, result, outbox->now_wall_ms);
     return true;
 }
 
@@ -158,7 +159,7 @@ static bool post_requeue(struct outbox *outbox, struct delivery *delivery, struc
     letter->original_header_count = extra_count;
     letter->outgoing.key = result->session_id;
     letter->outgoing.partition = delivery->source.partition;
-    outbox->stats->requeues++;
+    outbox->stats->requeues[result->attempts]++;
     return true;
 }
 
@@ -193,7 +194,8 @@ static struct record_header *dead_headers(struct outbox *outbox, struct letter *
         return NULL;
     }
     letter->outgoing.key = delivery->record->key;
-    outbox->stats->dead_letters++;
+    outbox->stats->dead_letters[code]++;
+    recent_note_dead_letter(outbox->recent, &delivery->source, code, message, outbox->now_wall_ms);
     return headers;
 }
 

@@ -8,6 +8,7 @@
 #define SCENESYNC_WORKER_OUTBOX_H
 
 #include "worker/delivery.h"
+#include "worker/recent.h"
 #include "worker/sink.h"
 #include "worker/stats.h"
 
@@ -26,7 +27,8 @@ struct outbox {
     struct arena *arena;
     struct buffer *scratch;
     struct stats *stats;
-    uint64_t now_wall_ms; /* for `scenesync-failed-at` */
+    struct recent *recent; /* may be NULL */
+    uint64_t now_wall_ms;  /* for `scenesync-failed-at` */
     struct letter *first, *last;
 };
 

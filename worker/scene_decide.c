@@ -365,6 +365,7 @@ static bool submit_commit(struct scene_work *work, const struct work_context *co
         return out_of_memory(error);
     }
     fault_reach(context->faults, FAULT_BEFORE_COMMIT);
+    work->commit_begun_ms = clock_monotonic_ms(context->clock);
     store_submit_commit(context->store, &work->commit);
     work->state = WORK_COMMITTING;
     return true;
@@ -428,14 +429,8 @@ static void count_result(const struct delivery *delivery, struct stats *stats)
     const struct sync_result *result = &delivery->result;
     const struct retry_section *retry = delivery->batch.retry;
     stats->batches_applied++;
-    stats->operations_synced += result->synced_count - (retry == NULL ? 0 : retry->synced_count);
-    stats->operations_failed += result->failed_count - (retry == NULL ? 0 : retry->failure_count);
-    stats->operations_pending += result->pending_count;
-    stats->conflicts += result->conflict_count - (retry == NULL ? 0 : retry->conflict_count);
     stats->clamped += result->clamped_count - (retry == NULL ? 0 : retry->clamped_count);
-    for (uint32_t i = 0; i < delivery->batch.operation_count; i++) {
-        stats->interactions += delivery->batch.operations[i].kind == OPERATION_INTERACTION ? 1 : 0;
-    }
+    stats_count_attempt(stats, &delivery->batch, result);
 }
 
 void scene_decide_done(struct scene_work *work, const struct work_context *context)

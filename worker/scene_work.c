@@ -103,6 +103,11 @@ static void begin(struct scene_work *work, const struct work_context *context)
         work->state = WORK_DECIDE;
         work->since_epoch = work->epoch;
     }
+    if (work->state == WORK_READ) {
+        context->stats->scenes_read++;
+    } else {
+        context->stats->scenes_cached++;
+    }
 }
 
 /* Lists the elements that the deliveries still open name and that are not in memory. */
@@ -407,6 +412,8 @@ static void take_commit(struct scene_work *work, const struct work_context *cont
     switch (work->commit.status) {
     case STORE_DONE:
         context->stats->commits++;
+        durations_note(&context->stats->commit, &durations_bounds_commit,
+                       clock_monotonic_ms(context->clock) - work->commit_begun_ms);
         scene_committed(work->scene, &work->commit);
         work->acknowledged = work->commit.positions;
         work->acknowledged_count = work->commit.position_count;

@@ -80,6 +80,7 @@ struct scene_work {
     struct scene_load load;
     struct element **load_elements; /* in the order of load.element_ids */
     struct scene_commit commit;
+    uint64_t commit_begun_ms; /* monotonic */
 };
 
 /**

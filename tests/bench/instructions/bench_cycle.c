@@ -244,21 +244,24 @@ static bool is_as_asked(const struct bench *bench)
     const struct stats *stats = &bench->stats;
     size_t batches = bench->plan.warmup + bench->plan.batches;
     uint64_t operations = bench_source_operations(bench->source);
-    bool is_whole = stats->records == batches && stats->batches_applied == batches &&
-                    stats->results == batches && stats->requeues == 0 && stats->dead_letters == 0 &&
-                    stats->operations_pending == 0 && stats->cycles_repeated == 0 &&
-                    stats->commit_races == 0 && stats->keys_differing == 0 &&
-                    stats->operations_synced + stats->operations_failed == operations &&
-                    bench_sink_messages(bench->sink) == batches;
+    bool is_whole =
+        stats->records == batches && stats->batches_applied == batches &&
+        stats->results == batches && stats_requeues(stats) == 0 && stats_dead_letters(stats) == 0 &&
+        stats_operations(stats, OPERATION_REQUEUED) == 0 && stats->cycles_repeated == 0 &&
+        stats->commit_races == 0 && stats->keys_differing == 0 &&
+        stats_operations(stats, OPERATION_SYNCED) + stats_operations(stats, OPERATION_FAILED) ==
+            operations &&
+        bench_sink_messages(bench->sink) == batches;
     if (!is_whole) {
         (void)fprintf(stderr,
                       "bench_cycle: records %" PRIu64 ", applied %" PRIu64 ", results %" PRIu64
                       ", requeues %" PRIu64 ", dead letters %" PRIu64 ", synced %" PRIu64
                       ", failed %" PRIu64 ", pending %" PRIu64 ", of %zu batches with %" PRIu64
                       " operations\n",
-                      stats->records, stats->batches_applied, stats->results, stats->requeues,
-                      stats->dead_letters, stats->operations_synced, stats->operations_failed,
-                      stats->operations_pending, batches, operations);
+                      stats->records, stats->batches_applied, stats->results, stats_requeues(stats),
+                      stats_dead_letters(stats), stats_operations(stats, OPERATION_SYNCED),
+                      stats_operations(stats, OPERATION_FAILED),
+                      stats_operations(stats, OPERATION_REQUEUED), batches, operations);
     }
     return is_whole;
 }
@@ -270,8 +273,8 @@ struct totals {
 static struct totals totals_of(const struct bench *bench)
 {
     return (struct totals){.operations = bench_source_operations(bench->source),
-                           .failed = bench->stats.operations_failed,
-                           .conflicts = bench->stats.conflicts,
+                           .failed = stats_operations(&bench->stats, OPERATION_FAILED),
+                           .conflicts = stats_conflicts(&bench->stats),
                            .cycles = bench->stats.cycles,
                            .commits = bench->stats.commits,
                            .command_bytes = bench_store_command_bytes(bench->store),
