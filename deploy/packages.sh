@@ -10,21 +10,22 @@ packages_of_group() {
     case $1 in
     build)
         echo gcc libc6-dev cmake make pkg-config librdkafka-dev 'libmsgpack-c-dev|libmsgpack-dev' \
-            libhiredis-dev libxxhash-dev libinih-dev libjansson-dev
+            libhiredis-dev libxxhash-dev libinih-dev libjansson-dev libmicrohttpd-dev
         ;;
     redis) echo redis-server ;;
     demo) echo jq ;;
     # What tests/kafka/broker runs on. Java 17 or later: Debian 12 has 17, Debian 13 has 21.
     kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven ;;
-    tests) echo libcriterion-dev python3 python3-msgpack python3-confluent-kafka ;;
+    tests) echo libcriterion-dev python3 python3-msgpack python3-confluent-kafka prometheus ;;
+    page) echo chromium ;; # tests/page/check
     lint) echo git clang clang-format clang-tidy ;;
     guard) echo valgrind ;; # tests/bench/instructions/check
     fuzz) echo clang 'libclang-rt-14-dev|libclang-rt-19-dev' ;; # tests/fuzz/run, beside tests
     coverage) echo gcovr ;; # tests/run --coverage, beside tests
     bench) echo gnuplot-nox python3-redis python3-hiredis ;; # tests/bench/run, beside tests
     *)
-        echo "packages: there is no group '$1'; known: build redis demo kafka tests bench lint" \
-            'guard fuzz coverage' >&2
+        echo "packages: there is no group '$1'; known: build redis demo kafka tests page lint" \
+            'guard fuzz coverage bench' >&2
         return 64
         ;;
     esac

@@ -232,6 +232,13 @@ const struct held_record *assignment_held(const struct assigned_partition *parti
     return partition->held_count == 0 ? NULL : &partition->held[partition->held_first];
 }
 
+const struct held_record *assignment_held_at(const struct assigned_partition *partition,
+                                             size_t index)
+{
+    assert(index < partition->held_count);
+    return &partition->held[ring_index(partition, index)];
+}
+
 void assignment_drop_held(struct assignment *assignment, struct assigned_partition *partition)
 {
     assert(partition->held_count > 0);

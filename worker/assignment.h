@@ -120,8 +120,10 @@ __attribute__((warn_unused_result)) bool assignment_hold(struct assignment *assi
                                                          const struct record *record,
                                                          uint64_t due_ms);
 
-/** The oldest held record, or NULL; and its removal. */
+/** The oldest held record, or NULL; the one so many places behind it; and the oldest's removal. */
 const struct held_record *assignment_held(const struct assigned_partition *partition);
+const struct held_record *assignment_held_at(const struct assigned_partition *partition,
+                                             size_t index);
 void assignment_drop_held(struct assignment *assignment, struct assigned_partition *partition);
 
 /** Whether a partition holds so much that it must be paused, or so little that it may go on. */

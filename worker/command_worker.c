@@ -9,6 +9,8 @@
 #include "worker/commands.h"
 #include "worker/cycle.h"
 #include "worker/interrupt.h"
+#include "worker/metrics.h"
+#include "worker/observatory.h"
 #include "worker/options.h"
 #include "worker/redis_options.h"
 #include "worker/watchdog.h"
@@ -27,6 +29,7 @@ static const char help[] =
     "\n"
     "  --print-config        print the effective settings (no secrets) and exit\n"
     "  --help-settings       print every setting with its default and range and exit\n"
+    "  --help-metrics        print every metric with its type and meaning and exit\n"
     "\n"
     "SIGTERM or SIGINT: finish the records at hand, commit, leave the group, exit 0; at the\n"
     "latest after worker.drain_timeout_ms, then exit 75. A second signal: exit 75 at once.\n"
@@ -45,11 +48,15 @@ struct worker {
     struct stats stats;
     struct progress progress;
     bool has_progress;
+    struct snapshot_board board;
+    bool has_board;
+    struct recent *recent;
     struct record_source *source;
     struct sink *sink;
     struct store *store;
     struct cycle *cycle;
     struct watchdog *watchdog;
+    struct observatory *observatory;
     uint64_t drain_since_ms; /* 0: not draining */
 };
 
@@ -120,6 +127,55 @@ static int open_store(struct worker *worker, uint64_t seed)
     return worker->store == NULL ? fail("out of memory", EXIT_CODE_INTERNAL) : EXIT_CODE_OK;
 }
 
+static int open_cycle(struct worker *worker, uint64_t seed)
+{
+    struct cycle_parts parts = {
+        .settings = worker->settings,
+        .clock = &worker->clock,
+        .log = worker->log,
+        .source = worker->source,
+        .sink = worker->sink,
+        .store = worker->store,
+        .stats = &worker->stats,
+        .progress = &worker->progress,
+        .recent = worker->recent,
+        .token_seed = seed,
+        .faults = worker->faults,
+        .must_abandon = must_abandon,
+        .abandon_context = worker,
+    };
+    worker->cycle = cycle_create(&parts);
+    return worker->cycle == NULL ? fail("out of memory", EXIT_CODE_INTERNAL) : EXIT_CODE_OK;
+}
+
+/* The threads beside the cycle's. */
+static int open_watchers(struct worker *worker)
+{
+    char message[MESSAGE_BYTES];
+    struct watchdog_parts watchdog = {
+        .settings = worker->settings,
+        .clock = &worker->clock,
+        .log = worker->log,
+        .progress = &worker->progress,
+        .source = worker->source,
+    };
+    worker->watchdog = watchdog_start(&watchdog);
+    if (worker->watchdog == NULL) {
+        return fail("out of memory", EXIT_CODE_INTERNAL);
+    }
+    struct observatory_parts observatory = {
+        .settings = worker->settings,
+        .clock = &worker->clock,
+        .log = worker->log,
+        .progress = &worker->progress,
+        .source = worker->source,
+        .board = &worker->board,
+        .recent = worker->recent,
+    };
+    worker->observatory = observatory_start(&observatory, message, sizeof(message));
+    return worker->observatory == NULL ? fail(message, EXIT_CODE_CONFIG) : EXIT_CODE_OK;
+}
+
 static int worker_open(struct worker *worker)
 {
     char message[MESSAGE_BYTES];
@@ -153,38 +209,19 @@ static int worker_open(struct worker *worker)
         return code;
     }
     worker->has_progress = progress_init(&worker->progress, &worker->clock);
-    if (!worker->has_progress) {
+    worker->has_board = snapshot_board_init(&worker->board);
+    worker->recent = recent_create();
+    if (!worker->has_progress || !worker->has_board || worker->recent == NULL) {
         return fail("out of memory", EXIT_CODE_INTERNAL);
     }
-    struct cycle_parts parts = {
-        .settings = settings,
-        .clock = &worker->clock,
-        .log = worker->log,
-        .source = worker->source,
-        .sink = worker->sink,
-        .store = worker->store,
-        .stats = &worker->stats,
-        .progress = &worker->progress,
-        .token_seed = seed,
-        .faults = worker->faults,
-        .must_abandon = must_abandon,
-        .abandon_context = worker,
-    };
-    worker->cycle = cycle_create(&parts);
-    struct watchdog_parts watchdog = {
-        .settings = settings,
-        .clock = &worker->clock,
-        .log = worker->log,
-        .progress = &worker->progress,
-        .source = worker->source,
-    };
-    worker->watchdog = worker->cycle == NULL ? NULL : watchdog_start(&watchdog);
-    return worker->watchdog == NULL ? fail("out of memory", EXIT_CODE_INTERNAL) : EXIT_CODE_OK;
+    code = open_cycle(worker, seed);
+    return code == EXIT_CODE_OK ? open_watchers(worker) : code;
 }
 
 /* Requests and letters in flight point into the cycle's memory: their owners end first. */
 static void worker_close(struct worker *worker)
 {
+    observatory_stop(worker->observatory);
     watchdog_destroy(worker->watchdog);
     sink_destroy(worker->sink);
     store_destroy(worker->store);
@@ -193,6 +230,10 @@ static void worker_close(struct worker *worker)
     if (worker->has_progress) {
         progress_deinit(&worker->progress);
     }
+    if (worker->has_board) {
+        snapshot_board_deinit(&worker->board);
+    }
+    recent_destroy(worker->recent);
     log_destroy(worker->log);
 }
 
@@ -209,16 +250,16 @@ static void log_stats(struct worker *worker, const char *event)
         {"resent", stats->batches_resent},
         {"stale", stats->batches_stale},
         {"refused", stats->batches_refused},
-        {"ops_synced", stats->operations_synced},
-        {"ops_failed", stats->operations_failed},
-        {"ops_requeued", stats->operations_pending},
-        {"interactions", stats->interactions},
-        {"conflicts", stats->conflicts},
+        {"ops_synced", stats_operations(stats, OPERATION_SYNCED)},
+        {"ops_failed", stats_operations(stats, OPERATION_FAILED)},
+        {"ops_requeued", stats_operations(stats, OPERATION_REQUEUED)},
+        {"interactions", stats->operations[OPERATION_INTERACTION][OPERATION_SYNCED]},
+        {"conflicts", stats_conflicts(stats)},
         {"clamped", stats->clamped},
         {"wrong_keys", stats->keys_differing},
         {"results", stats->results},
-        {"requeues", stats->requeues},
-        {"dead_letters", stats->dead_letters},
+        {"requeues", stats_requeues(stats)},
+        {"dead_letters", stats_dead_letters(stats)},
         {"commits", stats->commits},
         {"races", stats->commit_races},
         {"cycles", stats->cycles},
@@ -250,6 +291,14 @@ static void log_start(struct worker *worker)
     log_end(&line);
 }
 
+/* Lets the other threads see how it stands. */
+static void post_snapshot(struct worker *worker)
+{
+    struct snapshot snapshot = {.stats = worker->stats};
+    cycle_cache_size(worker->cycle, &snapshot.cache_bytes, &snapshot.cache_scenes);
+    snapshot_board_post(&worker->board, &snapshot);
+}
+
 static int run(struct worker *worker)
 {
     uint64_t summary_ms = clock_monotonic_ms(&worker->clock);
@@ -271,6 +320,7 @@ static int run(struct worker *worker)
             log_stats(worker, "worker failed");
             return EXIT_CODE_INTERNAL;
         }
+        post_snapshot(worker);
         uint64_t now_ms = clock_monotonic_ms(&worker->clock);
         if (now_ms - summary_ms >= SUMMARY_INTERVAL_MS) {
             if (worker->stats.records != summed_records) {
@@ -300,9 +350,11 @@ int command_worker(int argc, char **argv)
 {
     bool print_config = false;
     bool help_settings = false;
+    bool help_metrics = false;
     const struct option_spec own[] = {
         {.name = "print-config", .type = OPTION_FLAG, .out = &print_config},
         {.name = "help-settings", .type = OPTION_FLAG, .out = &help_settings},
+        {.name = "help-metrics", .type = OPTION_FLAG, .out = &help_metrics},
     };
     const struct command_spec spec = {
         .name = "worker",
@@ -317,6 +369,9 @@ int command_worker(int argc, char **argv)
     }
     if (help_settings) {
         settings_print_help(stdout);
+        code = EXIT_CODE_OK;
+    } else if (help_metrics) {
+        metrics_print_help(stdout);
         code = EXIT_CODE_OK;
     } else if (print_config) {
         settings_print(&options.settings, stdout);

@@ -99,13 +99,29 @@ __attribute__((format(printf, 2, 3))) static bool not_ready(char *reason, const 
     return false;
 }
 
+enum progress_activity progress_activity_of(const struct progress *progress)
+{
+    return (enum progress_activity)atomic_load(&progress->activity);
+}
+
+uint64_t progress_silence_ms(const struct progress *progress)
+{
+    uint64_t now_ms = clock_monotonic_ms(progress->clock);
+    return since(now_ms, atomic_load(&progress->advanced_ms));
+}
+
+bool progress_broker_is_silent(const struct progress *progress)
+{
+    return atomic_load(&progress->silent_since_ms) != 0;
+}
+
 bool progress_is_ready(const struct progress *progress, char *reason)
 {
     uint64_t now_ms = clock_monotonic_ms(progress->clock);
     uint64_t silent_since_ms = atomic_load(&progress->silent_since_ms);
     uint64_t wait_ms = since(now_ms, atomic_load(&progress->activity_since_ms));
-    uint64_t silence_ms = since(now_ms, atomic_load(&progress->advanced_ms));
-    enum progress_activity activity = (enum progress_activity)atomic_load(&progress->activity);
+    uint64_t silence_ms = progress_silence_ms(progress);
+    enum progress_activity activity = progress_activity_of(progress);
     bool is_away = activity == PROGRESS_STORE_AWAY || activity == PROGRESS_BROKER_AWAY;
     if (progress_is_stalled(progress)) {
         return not_ready(reason, "stalled: it leaves its partitions to others and ends");

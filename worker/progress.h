@@ -41,7 +41,12 @@ struct progress_partition {
     int32_t number;
     /* What the source gives out next; -1: neither a record nor the end was seen yet. */
     int64_t position;
-    bool resting; /* held back on purpose: a retry that is not due, a claim that is open */
+    int64_t committed; /* what Kafka has confirmed under this assignment; -1: nothing yet */
+    bool resting;      /* held back on purpose: a retry that is not due, a claim that is open */
+    /* The first record that is not due, and when it will be (monotonic); -1: none is known of.
+     * Those behind it are not due either, or soon after: they wait for the same delay. */
+    int64_t waits_from;
+    uint64_t due_ms;
 };
 
 struct progress {
@@ -100,6 +105,12 @@ bool progress_is_stalled(const struct progress *progress);
  * NULL, it gets a sentence (PROGRESS_REASON_BYTES_MAX).
  */
 bool progress_is_ready(const struct progress *progress, char *reason);
+
+/** What the cycle's thread does; since when it has not got further; whether Kafka does not answer
+ * the watchdog. */
+enum progress_activity progress_activity_of(const struct progress *progress);
+uint64_t progress_silence_ms(const struct progress *progress);
+bool progress_broker_is_silent(const struct progress *progress);
 
 /* ---- The watchdog's thread ---- */
 

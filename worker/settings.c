@@ -230,3 +230,10 @@ void settings_print_help(FILE *out)
                       setting->meaning, allowed);
     }
 }
+
+bool settings_is_default(const struct settings *settings, const char *name)
+{
+    const struct setting *setting = setting_find(name);
+    assert(setting != NULL);
+    return settings->origins[setting - settings_table] == NULL;
+}

@@ -94,6 +94,9 @@ void settings_print(const struct settings *settings, FILE *out);
 /** Writes every setting with its meaning, its default and what is allowed, for a reader. */
 void settings_print_help(FILE *out);
 
+/** Whether a setting, not one of kafka.*, has its default because nobody has set it. */
+bool settings_is_default(const struct settings *settings, const char *name);
+
 /** The value that was set for a librdkafka property common to both clients, or NULL. */
 const char *settings_kafka_property(const struct settings *settings, const char *name);
 

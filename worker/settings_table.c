@@ -97,7 +97,7 @@ const struct setting settings_table[SETTING_COUNT] = {
      "file to append to; empty for stderr"},
 
     {"http.listen", SETTING_LISTEN, MEMBER(http_listen), 1, 255, "127.0.0.1:9464",
-     "reserved, no effect in this version: address of metrics and health, or off"},
+     "address of metrics, health and the status page, or off; port 0 takes a free one"},
 };
 
 const struct setting *setting_find(const char *name)

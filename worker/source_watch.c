@@ -21,6 +21,19 @@ static bool is_resting(const struct assigned_partition *partition, uint64_t now_
     return partition->resting || (held != NULL && held->due_ms > now_ms);
 }
 
+/** Finds the first held record that is not due. */
+static void tell_waiting(const struct assigned_partition *partition, uint64_t now_ms,
+                         struct progress_partition *told)
+{
+    for (size_t i = 0; i < partition->held_count && told->waits_from < 0; i++) {
+        const struct held_record *held = assignment_held_at(partition, i);
+        if (held->due_ms > now_ms) {
+            told->waits_from = held->record.offset;
+            told->due_ms = held->due_ms;
+        }
+    }
+}
+
 void source_tell_partitions(struct record_source *source, struct progress *progress)
 {
     size_t count = source->assignment.assigned_count;
@@ -36,8 +49,11 @@ void source_tell_partitions(struct record_source *source, struct progress *progr
             .topic = partition->topic,
             .number = partition->number,
             .position = position_of(partition),
+            .committed = partition->confirmed,
             .resting = is_resting(partition, now_ms),
+            .waits_from = -1,
         };
+        tell_waiting(partition, now_ms, &table[i]);
     }
     progress_set_partitions(progress, table, count, source->is_member);
 }
@@ -73,6 +89,25 @@ bool source_query_end(struct record_source *source, const char *topic, int32_t n
 {
     *end = RD_KAFKA_OFFSET_END;
     return query_offset(source, topic, number, timeout_ms, end);
+}
+
+bool source_query_ends(struct record_source *source, const struct progress_partition *partitions,
+                       size_t count, int timeout_ms, int64_t *ends)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    for (size_t i = 0; i < count; i++) {
+        rd_kafka_topic_partition_list_add(list, partitions[i].topic, partitions[i].number)->offset =
+            RD_KAFKA_OFFSET_END;
+    }
+    bool is_answered = rd_kafka_offsets_for_times(source->consumer, list, timeout_ms) ==
+                       RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (size_t i = 0; i < count; i++) {
+        const rd_kafka_topic_partition_t *entry = &list->elems[i]; /* they are filled in in place */
+        bool is_known = is_answered && entry->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+        ends[i] = is_known ? entry->offset : -1;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return is_answered;
 }
 
 bool source_query_committed(struct record_source *source, const char *topic, int32_t number,

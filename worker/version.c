@@ -18,3 +18,13 @@ void version_print(FILE *out)
     (void)fprintf(out, "xxhash %u.%u.%u\n", xxhash / 10000, xxhash / 100 % 100, xxhash % 100);
     (void)fprintf(out, "jansson %s\n", jansson_version_str());
 }
+
+const char *version_text(void)
+{
+    return SCENESYNC_VERSION;
+}
+
+const char *version_librdkafka(void)
+{
+    return rd_kafka_version_str();
+}

@@ -6,4 +6,8 @@
 
 void version_print(FILE *out);
 
+/** This program's and librdkafka's alone. Static. */
+const char *version_text(void);
+const char *version_librdkafka(void);
+
 #endif

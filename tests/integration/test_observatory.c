@@ -1,0 +1,186 @@
+/*
+ * Metrics, health and the status page of a real worker, also while Redis is away and while clients
+ * misbehave.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "tests/support/child_process.h"
+#include "tests/support/http_client.h"
+#include "tests/support/kafka_name.h"
+#include "tests/support/moves.h"
+
+enum { BATCHES = 40, IDLE_CONNECTIONS = 1000, READY_WAIT_MS = 30000 };
+
+static struct world *world;
+static struct worker_process *worker;
+static int port;
+
+static void end(void)
+{
+    world_destroy(world);
+}
+
+TestSuite(observatory, .fini = end, .timeout = 180);
+
+static void start(void)
+{
+    world = world_create(MOVES_PARTITIONS, 1);
+    world_set(world, "http.listen=127.0.0.1:0");
+    worker = world_start_worker(world);
+    worker_process_await_log(worker, "http listening", WORLD_WAIT_MS);
+    const char *const url = strstr(worker_process_log(worker), "http://127.0.0.1:");
+    cr_assert_not_null(url);
+    cr_assert_eq(sscanf(url, "http://127.0.0.1:%d/", &port), 1);
+}
+
+static void await_status(const char *path, int status)
+{
+    const uint64_t deadline_ms = monotonic_ms() + READY_WAIT_MS;
+    struct http_answer answer = http_get(port, path);
+    while (answer.status != status) {
+        cr_assert_lt(monotonic_ms(), deadline_ms, "%s stays at %d: %s", path, answer.status,
+                     answer.body);
+        sleep_ms(100);
+        answer = http_get(port, path);
+    }
+}
+
+/* The value of a sample, named with its labels. */
+static double metric(const char *sample)
+{
+    const struct http_answer answer = http_get(port, "/metrics");
+    cr_assert_eq(answer.status, 200);
+    const char *const line = strstr(answer.body, text_of_format("\n%s ", sample));
+    double value = -1;
+    cr_assert(line != NULL && sscanf(line + 1 + strlen(sample), " %lf", &value) == 1,
+              "there is no %s", sample);
+    return value;
+}
+
+static void await_metric(const char *sample, double value)
+{
+    const uint64_t deadline_ms = monotonic_ms() + READY_WAIT_MS;
+    while (metric(sample) != value) {
+        cr_assert_lt(monotonic_ms(), deadline_ms, "%s stays at %g", sample, metric(sample));
+        sleep_ms(100);
+    }
+}
+
+static void work(void)
+{
+    start();
+    moves_send(world, 0, BATCHES);
+    world_settle(world);
+    await_status("/readyz", 200);
+}
+
+Test(observatory, metrics_count_what_was_done)
+{
+    work();
+    const int batches = MOVES_PARTITIONS * BATCHES;
+    await_metric("scenesync_batches_total{outcome=\"applied\"}", batches);
+    cr_assert_eq(metric("scenesync_results_total"), batches);
+    cr_assert_eq(metric(text_of_format("messaging_process_duration_seconds_count{"
+                                       "messaging_consumer_group_name=\"%s\"}",
+                                       GROUP)),
+                 batches);
+    cr_assert_eq(metric("scenesync_dependency_up{dependency=\"redis\"}"), 1);
+    cr_assert_eq(metric("scenesync_dependency_up{dependency=\"kafka\"}"), 1);
+    cr_assert_eq(metric("scenesync_ready"), 1);
+    cr_assert_gt(metric("scenesync_operations_total{kind=\"update\",outcome=\"synced\"}"), 0);
+    await_metric("scenesync_assigned_partitions", 2 * MOVES_PARTITIONS);
+    cr_assert_gt(metric("process_resident_memory_bytes"), 1e6);
+}
+
+Test(observatory, metrics_are_as_promtool_wants_them)
+{
+    work();
+    const struct http_answer answer = http_get(port, "/metrics");
+    const char *const path = text_of_format("%s/metrics.txt", world_directory(world));
+    FILE *const file = fopen(path, "w");
+    cr_assert(file != NULL && fputs(answer.body, file) >= 0 && fclose(file) == 0);
+    /* It writes what it finds to stderr, and ends with 3 for a matter of style alone. */
+    cr_assert_eq(system(text_of_format("promtool check metrics <%s", path)), 0);
+}
+
+Test(observatory, ready_ends_and_live_stays_while_redis_is_away)
+{
+    work();
+    redis_server_pause(world_redis(world));
+    moves_send(world, BATCHES, BATCHES);
+    await_status("/readyz", 503);
+    cr_assert_not_null(strstr(http_get(port, "/readyz").body, "waiting for the store"));
+    cr_assert_eq(http_get(port, "/livez").status, 200);
+    cr_assert_eq(metric("scenesync_dependency_up{dependency=\"redis\"}"), 0);
+    redis_server_resume(world_redis(world));
+    await_status("/readyz", 200);
+    world_settle(world);
+    await_metric(text_of_format("kafka_consumergroup_lag{consumergroup=\"%s\",topic=\"%s\","
+                                "partition=\"0\"}",
+                                GROUP, TOPIC_OPS),
+                 0);
+}
+
+Test(observatory, only_get_and_head)
+{
+    start();
+    cr_assert_eq(http_ask(port, "POST", "/metrics").status, 405);
+    cr_assert_eq(http_ask(port, "DELETE", "/").status, 405);
+    cr_assert_eq(http_get(port, "/nothing").status, 404);
+    const struct http_answer head = http_ask(port, "HEAD", "/livez");
+    cr_assert(head.status == 200 && strlen(head.body) == 0);
+    const struct http_answer page = http_get(port, "/");
+    cr_assert_eq(page.status, 200);
+    cr_assert_not_null(strstr(page.head, "Content-Security-Policy: default-src 'none'"));
+}
+
+Test(observatory, a_scene_is_shown_and_nothing_else)
+{
+    work();
+    const char *const scene = http_get(port, "/scene.json?session=s0").body;
+    cr_assert_not_null(strstr(scene, "\"session_id\":\"s0\""), "%s", scene);
+    cr_assert_eq(http_get(port, "/scene.json?session=unknown").status, 404);
+    cr_assert_eq(http_get(port, "/scene.json?session=%2e%2e%2fx").status, 400);
+    cr_assert_eq(http_get(port, "/scene.json").status, 400);
+    const char *const status = http_get(port, "/status.json").body;
+    cr_assert_not_null(strstr(status, "\"session\":\"s0\""));
+}
+
+Test(observatory, a_head_that_does_not_end_is_refused)
+{
+    start();
+    const int connection = http_connect(port);
+    cr_assert(http_send_raw(connection, "GET / HTTP/1.1\r\n"));
+    const char *const line = text_of_format("X-Filler: %0512d\r\n", 0);
+    bool is_open = true;
+    for (int i = 0; is_open && i < 1000; i++) {
+        is_open = http_send_raw(connection, line);
+    }
+    const struct http_answer answer = http_read(connection);
+    cr_assert(answer.status == 431 || answer.status == 0, "%d", answer.status);
+    cr_assert_eq(http_get(port, "/livez").status, 200);
+}
+
+Test(observatory, idle_connections_do_not_move_the_cycle)
+{
+    struct rlimit limit;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    work();
+    for (int i = 0; i < IDLE_CONNECTIONS; i++) {
+        /* Half of them send a head's beginning, and no more. */
+        const int connection = http_connect(port);
+        (void)(i % 2 == 0 || http_send_raw(connection, "GET /metrics HTTP/1.1\r\nX-"));
+    }
+    const uint64_t begun_ms = monotonic_ms();
+    moves_send(world, BATCHES, BATCHES);
+    world_settle(world);
+    moves_expect_told_once(world, 2 * BATCHES);
+    cr_assert_lt(monotonic_ms() - begun_ms, (uint64_t)HTTP_WAIT_MS,
+                 "the work took longer than the connections live");
+}

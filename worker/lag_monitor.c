@@ -1,0 +1,163 @@
+#include "worker/lag_monitor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/source_watch.h"
+#include "worker/ticker.h"
+
+enum { ANSWER_MS = 1000, TICK_MS = 100 };
+
+struct lag_monitor {
+    struct record_source *source;
+    struct progress *progress;
+    const struct clock *clock;
+    const char *ops_topic;
+    struct ticker *ticker;
+    /* The ticker's thread's own. */
+    bool is_asked;
+    uint64_t asked_ms; /* monotonic */
+    /* Everybody's. */
+    pthread_mutex_t mutex; /* over the table */
+    struct partition_lag *table;
+    size_t count;
+    uint64_t answered_ms; /* monotonic */
+    bool was_answered;
+};
+
+static int64_t not_negative(int64_t number)
+{
+    return number > 0 ? number : 0;
+}
+
+struct partition_lag partition_lag_of(const struct progress_partition *partition, int64_t end)
+{
+    struct partition_lag lag = {
+        .topic = partition->topic,
+        .number = partition->number,
+        .position = partition->position >= 0 ? partition->position : partition->committed,
+        .committed = partition->committed,
+        .end = end,
+        .lag = -1,
+        .processable_lag = -1,
+        .due_ms = partition->waits_from >= 0 ? partition->due_ms : 0,
+    };
+    if (lag.position < 0 || end < 0) {
+        return lag;
+    }
+    lag.lag = not_negative(end - lag.position);
+    lag.processable_lag = lag.lag;
+    if (partition->waits_from >= 0 && partition->waits_from < end) {
+        lag.processable_lag = not_negative(partition->waits_from - lag.position);
+    }
+    return lag;
+}
+
+/** Takes a new table; the old one is freed. */
+static void put_up(struct lag_monitor *monitor, struct partition_lag *table, size_t count,
+                   bool is_answered)
+{
+    (void)pthread_mutex_lock(&monitor->mutex);
+    struct partition_lag *old = monitor->table;
+    monitor->table = table;
+    monitor->count = count;
+    if (is_answered) {
+        monitor->was_answered = true;
+        monitor->answered_ms = clock_monotonic_ms(monitor->clock);
+    }
+    (void)pthread_mutex_unlock(&monitor->mutex);
+    free(old);
+}
+
+/** Asks Kafka for the ends of the partitions, and puts up what that means. */
+static void look(struct lag_monitor *monitor)
+{
+    struct progress_partition *partitions = NULL;
+    size_t count = 0;
+    bool is_copied = progress_copy_partitions(monitor->progress, &partitions, &count);
+    int64_t *ends = is_copied ? calloc(count + 1, sizeof *ends) : NULL;
+    struct partition_lag *table = is_copied ? calloc(count + 1, sizeof *table) : NULL;
+    if (ends != NULL && table != NULL) {
+        bool is_answered =
+            count > 0 ? source_query_ends(monitor->source, partitions, count, ANSWER_MS, ends)
+                      : source_query_end(monitor->source, monitor->ops_topic, 0, ANSWER_MS, ends);
+        for (size_t i = 0; i < count; i++) {
+            table[i] = partition_lag_of(&partitions[i], ends[i]);
+        }
+        put_up(monitor, table, count, is_answered);
+        table = NULL;
+    }
+    free(table);
+    free(ends);
+    free(partitions);
+}
+
+/* First the cycle's thread is asked where it stands, then Kafka where the logs end: the other way
+ * round an idle worker would seem to lag. A cycle that does not answer for long stands still. */
+static void tick(struct ticker *ticker, void *context)
+{
+    (void)ticker;
+    struct lag_monitor *monitor = context;
+    uint64_t since_asked_ms = clock_monotonic_ms(monitor->clock) - monitor->asked_ms;
+    if (monitor->is_asked && (progress_has_told_partitions(monitor->progress) ||
+                              since_asked_ms >= LAG_MONITOR_INTERVAL_MS)) {
+        monitor->is_asked = false;
+        look(monitor);
+    } else if (!monitor->is_asked && since_asked_ms >= LAG_MONITOR_INTERVAL_MS) {
+        monitor->is_asked = true;
+        monitor->asked_ms = clock_monotonic_ms(monitor->clock);
+        progress_want_partitions(monitor->progress);
+    }
+}
+
+struct lag_monitor *lag_monitor_start(struct record_source *source, struct progress *progress,
+                                      const struct clock *clock, const char *ops_topic)
+{
+    struct lag_monitor *monitor = calloc(1, sizeof *monitor);
+    if (monitor == NULL) {
+        return NULL;
+    }
+    monitor->source = source;
+    monitor->progress = progress;
+    monitor->clock = clock;
+    monitor->ops_topic = ops_topic;
+    if (pthread_mutex_init(&monitor->mutex, NULL) != 0) {
+        free(monitor);
+        return NULL;
+    }
+    monitor->ticker = ticker_start(TICK_MS, tick, monitor);
+    if (monitor->ticker == NULL) {
+        lag_monitor_stop(monitor);
+        return NULL;
+    }
+    return monitor;
+}
+
+void lag_monitor_stop(struct lag_monitor *monitor)
+{
+    if (monitor == NULL) {
+        return;
+    }
+    ticker_stop(monitor->ticker);
+    free(monitor->table);
+    (void)pthread_mutex_destroy(&monitor->mutex);
+    free(monitor);
+}
+
+bool lag_monitor_read(struct lag_monitor *monitor, struct partition_lag **copy, size_t *count,
+                      uint64_t *age_ms)
+{
+    *copy = NULL;
+    (void)pthread_mutex_lock(&monitor->mutex);
+    *count = monitor->count;
+    *age_ms = monitor->was_answered ? clock_monotonic_ms(monitor->clock) - monitor->answered_ms
+                                    : UINT64_MAX;
+    if (monitor->count > 0) {
+        *copy = malloc(monitor->count * sizeof **copy);
+    }
+    if (*copy != NULL) {
+        memcpy(*copy, monitor->table, monitor->count * sizeof **copy);
+    }
+    (void)pthread_mutex_unlock(&monitor->mutex);
+    return *copy != NULL || *count == 0;
+}
