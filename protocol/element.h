@@ -55,4 +55,15 @@ __attribute__((warn_unused_result)) bool
 element_patch(struct element_document document, struct span changes, const struct limits *limits,
               struct arena *arena, struct buffer *out, struct error *error);
 
+/**
+ * The same for an add that is merged into an element that is there (protocol.md section 4, "per
+ * property"): what the add says explicitly is set, in its own way. A nil deletes nothing but is a
+ * value (in a known optional field it says nothing), and an empty map takes the place of what was
+ * there. `element` is a checked add's (element_check()), or a part of one.
+ */
+__attribute__((warn_unused_result)) bool
+element_patch_with_add(struct element_document document, struct span element,
+                       const struct limits *limits, struct arena *arena, struct buffer *out,
+                       struct error *error);
+
 #endif

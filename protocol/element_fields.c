@@ -37,15 +37,6 @@ static const uint8_t transform_defaults[TRANSFORM_FIELD_COUNT] = {
 const struct field_set element_fields = {element_names, ELEMENT_FIELD_COUNT};
 const struct field_set transform_fields = {transform_names, TRANSFORM_FIELD_COUNT};
 
-unsigned field_find(const struct field_set *set, struct span key)
-{
-    unsigned i = 0;
-    while (i < set->count && !span_equal(set->names[i], key)) {
-        i++;
-    }
-    return i;
-}
-
 void element_read_pair(struct wire_cursor *cursor, struct element_pair *pair)
 {
     pair->start = cursor->at;

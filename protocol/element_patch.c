@@ -2,34 +2,9 @@
 
 #include <assert.h>
 
-#include "protocol/element_fields.h"
-#include "protocol/identifier.h"
+#include "protocol/element_change.h"
 #include "protocol/key_index.h"
 #include "protocol/pack.h"
-#include "protocol/wire_scan.h"
-
-/* What is being merged: the rules on top of RFC 7396 hold in the first two only. */
-enum map_role { ROLE_ELEMENT, ROLE_TRANSFORM, ROLE_OTHER };
-
-enum action {
-    ACTION_IGNORE,
-    ACTION_DELETE,
-    ACTION_STORE_RAW,    /* the change's bytes */
-    ACTION_STORE_NUMBER, /* a known field of the transform: clamped */
-    ACTION_STORE_ID,     /* an element id: normalised */
-    ACTION_MERGE         /* a map into a map */
-};
-
-/** One key of the changes, and what it meets. */
-struct change {
-    struct element_pair pair; /* ACTION_STORE_ID: the value is the text to store */
-    enum action action;
-    enum map_role role;          /* ACTION_MERGE: of the maps */
-    unsigned field;              /* ACTION_STORE_NUMBER: the transform's */
-    const uint8_t *local_start;  /* of the target's pair with that key; NULL where it has none */
-    struct span local_value;     /* that pair's value */
-    struct change *next_matched; /* the next one in the target's order */
-};
 
 enum { FEW_CHANGES_MAX = 6 };
 
@@ -44,101 +19,12 @@ struct plan {
 };
 
 struct merge {
-    struct arena *arena;
+    struct change_rules rules;
     struct buffer *out;
-    struct error *error;
 };
 
-/** RFC 7396 for a value that the protocol has no rule about. */
-static enum action decide_other(struct span value)
-{
-    return wire_is_nil(value)   ? ACTION_DELETE
-           : wire_is_map(value) ? ACTION_MERGE
-                                : ACTION_STORE_RAW;
-}
-
-/** An id that an add would refuse is ignored; fails only for want of memory. */
-static bool decide_parent(const struct merge *merge, struct change *change)
-{
-    struct wire_value value = wire_peek(change->pair.value);
-    change->action = ACTION_IGNORE;
-    if (value.type == WIRE_NIL) {
-        change->action = ACTION_STORE_RAW;
-        return true;
-    }
-    struct error reason;
-    struct span id;
-    if (identifier_read_element_id(&value, "parent", merge->arena, &id, &reason)) {
-        /* Where it is the received text itself, its bytes are stored as they are. */
-        change->action = ACTION_STORE_RAW;
-        if (id.data != value.body.data) {
-            change->pair.value = id;
-            change->action = ACTION_STORE_ID;
-        }
-        return true;
-    }
-    return reason.code != ERROR_OUT_OF_MEMORY || element_fail_memory(merge->error);
-}
-
-static bool decide_element(const struct merge *merge, struct change *change)
-{
-    struct span value = change->pair.value;
-    switch ((enum element_field)field_find(&element_fields, change->pair.key)) {
-    case ELEMENT_ID:
-        change->action = ACTION_IGNORE;
-        break;
-    case ELEMENT_TRANSFORM:
-        change->role = ROLE_TRANSFORM;
-        change->action = wire_is_map(value) ? ACTION_MERGE : ACTION_IGNORE;
-        break;
-    case ELEMENT_KIND:
-        change->action = wire_is_map(value) ? ACTION_MERGE : ACTION_IGNORE;
-        break;
-    case ELEMENT_INTERACTIVE:
-    case ELEMENT_SELECTED:
-        change->action = wire_is_bool(value) ? ACTION_STORE_RAW : ACTION_IGNORE;
-        break;
-    case ELEMENT_PARENT:
-        return decide_parent(merge, change);
-    case ELEMENT_FIELD_COUNT:
-        change->action = decide_other(value);
-        break;
-    }
-    return true;
-}
-
-static void decide_transform(struct change *change)
-{
-    unsigned field = field_find(&transform_fields, change->pair.key);
-    if (field == TRANSFORM_FIELD_COUNT) {
-        change->action = decide_other(change->pair.value);
-        return;
-    }
-    struct wire_value value = wire_peek(change->pair.value);
-    change->field = field;
-    change->action = transform_value_is_valid((enum transform_field)field, &value)
-                         ? ACTION_STORE_NUMBER
-                         : ACTION_IGNORE;
-}
-
-static bool decide(const struct merge *merge, enum map_role role, struct change *change)
-{
-    change->role = ROLE_OTHER;
-    switch (role) {
-    case ROLE_ELEMENT:
-        return decide_element(merge, change);
-    case ROLE_TRANSFORM:
-        decide_transform(change);
-        break;
-    case ROLE_OTHER:
-        change->action = decide_other(change->pair.value);
-        break;
-    }
-    return true;
-}
-
 /** Takes up what the changes say, before the target is looked at. */
-static bool make_plan(const struct merge *merge, enum map_role role, struct span changes,
+static bool make_plan(const struct merge *merge, enum element_role role, struct span changes,
                       struct plan *plan)
 {
     struct wire_cursor cursor = wire_cursor_of(changes);
@@ -150,21 +36,22 @@ static bool make_plan(const struct merge *merge, enum map_role role, struct span
     plan->first_matched = NULL;
     plan->is_indexed = pair_count > KEY_INDEX_UNINDEXED_PAIRS_MAX;
     if (pair_count > FEW_CHANGES_MAX) {
-        plan->changes = arena_alloc_array(merge->arena, pair_count, sizeof *plan->changes);
+        plan->changes = arena_alloc_array(merge->rules.arena, pair_count, sizeof *plan->changes);
     }
     if (plan->changes == NULL ||
-        (plan->is_indexed && !key_index_init(&plan->index, changes, pair_count, merge->arena))) {
-        return element_fail_memory(merge->error);
+        (plan->is_indexed &&
+         !key_index_init(&plan->index, changes, pair_count, merge->rules.arena))) {
+        return element_fail_memory(merge->rules.error);
     }
     for (uint32_t i = 0; i < pair_count; i++) {
         struct change *change = &plan->changes[plan->count];
         element_read_pair(&cursor, &change->pair);
         change->local_start = NULL;
         change->next_matched = NULL;
-        if (!decide(merge, role, change)) {
+        if (!change_decide(&merge->rules, role, change)) {
             return false;
         }
-        if (change->action == ACTION_IGNORE) {
+        if (change->action == CHANGE_IGNORE) {
             continue;
         }
         bool is_new =
@@ -202,7 +89,7 @@ static void match_target(struct plan *plan, struct wire_cursor cursor, uint32_t 
             *link = change;
             link = &change->next_matched;
             plan->matched_count++;
-            plan->deleted_count += change->action == ACTION_DELETE;
+            plan->deleted_count += change->action == CHANGE_DELETE;
         }
     }
 }
@@ -212,33 +99,33 @@ static uint32_t count_added(const struct plan *plan)
     uint32_t added = 0;
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct change *change = &plan->changes[i];
-        added += change->action != ACTION_DELETE && change->local_start == NULL;
+        added += change->action != CHANGE_DELETE && change->local_start == NULL;
     }
     return added;
 }
 
-static bool merge_map(const struct merge *merge, enum map_role role, struct span target,
+static bool merge_map(const struct merge *merge, enum element_role role, struct span target,
                       struct span changes, uint32_t depth);
 
 /** Appends the new value of a key that is not deleted. */
 static bool write_value(const struct merge *merge, const struct change *change, uint32_t depth)
 {
     switch (change->action) {
-    case ACTION_STORE_RAW:
+    case CHANGE_STORE_RAW:
         pack_raw(merge->out, change->pair.value);
         break;
-    case ACTION_STORE_NUMBER:
+    case CHANGE_STORE_NUMBER:
         transform_value_write((enum transform_field)change->field, change->pair.value, merge->out);
         break;
-    case ACTION_STORE_ID:
+    case CHANGE_STORE_ID:
         pack_str(merge->out, change->pair.value);
         break;
-    case ACTION_MERGE:
+    case CHANGE_MERGE:
         return merge_map(merge, change->role,
                          change->local_start != NULL ? change->local_value : (struct span){0},
                          change->pair.value, depth + 1);
-    case ACTION_IGNORE:
-    case ACTION_DELETE:
+    case CHANGE_IGNORE:
+    case CHANGE_DELETE:
         assert(false && "nothing is written for these");
     }
     return true;
@@ -251,7 +138,7 @@ static bool write_target(const struct merge *merge, const struct plan *plan, con
     for (const struct change *change = plan->first_matched; change != NULL;
          change = change->next_matched) {
         const struct span *local = &change->local_value;
-        bool deleted = change->action == ACTION_DELETE;
+        bool deleted = change->action == CHANGE_DELETE;
         /* All since the last change at once, with this one's key unless it goes. */
         element_append_run(merge->out, at, deleted ? change->local_start : local->data);
         at = local->data + local->size;
@@ -267,7 +154,7 @@ static bool write_added(const struct merge *merge, const struct plan *plan, uint
 {
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct change *change = &plan->changes[i];
-        if (change->action == ACTION_DELETE || change->local_start != NULL) {
+        if (change->action == CHANGE_DELETE || change->local_start != NULL) {
             continue;
         }
         element_append_run(merge->out, change->pair.start, element_key_end(&change->pair));
@@ -282,7 +169,7 @@ static bool write_added(const struct merge *merge, const struct plan *plan, uint
  * Appends `target` with `changes` merged into it. A target that is absent or not a map counts as
  * the empty map, as RFC 7396 has it. Recursion follows the nesting of the changes.
  */
-static bool merge_map(const struct merge *merge, enum map_role role, struct span target,
+static bool merge_map(const struct merge *merge, enum element_role role, struct span target,
                       struct span changes, uint32_t depth)
 {
     static const uint8_t empty_map[] = {0x80};
@@ -313,16 +200,16 @@ static bool touches_kind(struct span changes)
     return !span_is_absent(wire_map_find(changes, "kind"));
 }
 
-bool element_patch(struct element_document document, struct span changes,
-                   const struct limits *limits, struct arena *arena, struct buffer *out,
-                   struct error *error)
+static bool patch(struct element_document document, struct span changes,
+                  const struct limits *limits, const struct change_rules *rules, struct buffer *out)
 {
-    struct merge merge = {.arena = arena, .out = out, .error = error};
+    struct error *error = rules->error;
+    struct merge merge = {.rules = *rules, .out = out};
     size_t start = out->size;
     if (out->failed) {
         return element_fail_memory(error);
     }
-    if (!merge_map(&merge, ROLE_ELEMENT, document.bytes, changes, 0)) {
+    if (!merge_map(&merge, ELEMENT_ROLE_TOP, document.bytes, changes, 0)) {
         element_take_back(out, start);
         return false;
     }
@@ -338,4 +225,20 @@ bool element_patch(struct element_document document, struct span changes,
         return false;
     }
     return true;
+}
+
+bool element_patch(struct element_document document, struct span changes,
+                   const struct limits *limits, struct arena *arena, struct buffer *out,
+                   struct error *error)
+{
+    const struct change_rules rules = {.is_add = false, .arena = arena, .error = error};
+    return patch(document, changes, limits, &rules, out);
+}
+
+bool element_patch_with_add(struct element_document document, struct span element,
+                            const struct limits *limits, struct arena *arena, struct buffer *out,
+                            struct error *error)
+{
+    const struct change_rules rules = {.is_add = true, .arena = arena, .error = error};
+    return patch(document, element, limits, &rules, out);
 }
