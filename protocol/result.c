@@ -85,7 +85,8 @@ static void local_state_encode(const struct local_state *local, struct buffer *o
 static void conflict_encode(const struct conflict_entry *entry, struct body body,
                             struct buffer *out)
 {
-    pack_map(out, body.kind != BODY_ABSENT ? 6 : 5);
+    bool has_lists = !span_is_absent(entry->applied);
+    pack_map(out, 5u + (has_lists ? 2u : 0u) + (body.kind != BODY_ABSENT ? 1u : 0u));
     pack_text(out, "index");
     pack_uint(out, entry->index);
     pack_text(out, "reason");
@@ -96,6 +97,12 @@ static void conflict_encode(const struct conflict_entry *entry, struct body body
     pack_bool(out, entry->resolved);
     pack_text(out, "local");
     local_state_encode(&entry->local, out);
+    if (has_lists) {
+        pack_text(out, "applied");
+        pack_raw(out, entry->applied);
+        pack_text(out, "kept");
+        pack_raw(out, entry->kept);
+    }
     body_encode(body, out);
 }
 

@@ -32,6 +32,10 @@ struct conflict_entry {
     enum resolution resolution;
     bool resolved; /* false only while the operation is pending */
     struct local_state local;
+    /* RESOLUTION_MERGE: the JSON Pointers of the properties that were written, and of those that
+     * were kept: MessagePack arrays of str. Both absent otherwise, and where they were left out for
+     * size. */
+    struct span applied, kept;
     struct body body;
 };
 

@@ -142,13 +142,35 @@ enum {
     CONFLICT_RESOLUTION,
     CONFLICT_RESOLVED,
     CONFLICT_LOCAL,
+    CONFLICT_APPLIED,
+    CONFLICT_KEPT,
     CONFLICT_OPERATION,
     CONFLICT_KEY_COUNT
 };
 
 static const struct field_name conflict_names[CONFLICT_KEY_COUNT] = {
-    FIELD_NAME("index"),    FIELD_NAME("reason"), FIELD_NAME("resolution"),
-    FIELD_NAME("resolved"), FIELD_NAME("local"),  FIELD_NAME("operation")};
+    FIELD_NAME("index"), FIELD_NAME("reason"),  FIELD_NAME("resolution"), FIELD_NAME("resolved"),
+    FIELD_NAME("local"), FIELD_NAME("applied"), FIELD_NAME("kept"),       FIELD_NAME("operation")};
+
+/* A merged operation's lists: both or none, arrays of str. */
+static struct span pointers_decode(struct fields *fields, unsigned key)
+{
+    if (!fields_has(fields, CONFLICT_APPLIED) && !fields_has(fields, CONFLICT_KEPT)) {
+        return (struct span){0};
+    }
+    const struct span raw = fields_container(fields, key, WIRE_ARRAY);
+    if (fields->failed) {
+        return (struct span){0};
+    }
+    struct wire_cursor cursor = wire_cursor_of(raw);
+    for (uint32_t left = wire_read(&cursor).count; left > 0; left--) {
+        if (wire_peek(wire_skip(&cursor)).type != WIRE_STR) {
+            fields_fail(fields, key, "must hold strs");
+            return (struct span){0};
+        }
+    }
+    return raw;
+}
 
 static bool conflict_decode(struct span raw, struct conflict_entry *out, struct error *error)
 {
@@ -165,6 +187,8 @@ static bool conflict_decode(struct span raw, struct conflict_entry *out, struct 
                                    .resolution =
                                        resolution_of_name(fields_str(&fields, CONFLICT_RESOLUTION)),
                                    .resolved = fields_bool(&fields, CONFLICT_RESOLVED),
+                                   .applied = pointers_decode(&fields, CONFLICT_APPLIED),
+                                   .kept = pointers_decode(&fields, CONFLICT_KEPT),
                                    .body = body_decode(fields.values[CONFLICT_OPERATION])};
     if (!fields_has(&fields, CONFLICT_REASON)) {
         fields_fail(&fields, CONFLICT_REASON, "is missing");

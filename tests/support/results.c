@@ -131,6 +131,10 @@ void result_random_conflicts(struct sync_result *result, uint32_t count, uint64_
             entry->stale_local_ms = random_number(state);
             entry->stale_remote_ms = random_number(state);
         }
+        if (entry->resolution == RESOLUTION_MERGE && random_below(state, 2) == 0) {
+            entry->applied = message_of("['/a','/b~1c']");
+            entry->kept = message_of(random_below(state, 2) == 0 ? "[]" : "['/d']");
+        }
     }
 }
 

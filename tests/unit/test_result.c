@@ -225,6 +225,31 @@ Test(result_decode, nothing_is_pending_in_a_final_result)
     cr_assert_eq(back.failures[0].body.kind, BODY_ABSENT);
 }
 
+Test(result, a_merged_operation_names_its_properties)
+{
+    struct conflict_entry conflict = {.index = 3,
+                                      .reason = CONFLICT_ELEMENT_ALREADY_EXISTS,
+                                      .resolution = RESOLUTION_MERGE,
+                                      .resolved = true,
+                                      .local = {.version = 4, .timestamp_ms = 900},
+                                      .applied = message_of("['/a/b','/c~1d']"),
+                                      .kept = message_of("[]"),
+                                      .body = {.kind = BODY_NIL}};
+    buffer_clear(&out);
+    conflict_entries_encode(&conflict, 1, BODIES_AS_THEY_ARE, &out);
+    const struct span raw = bytes_keep(buffer_span(&out));
+    cr_assert(span_equal(
+        raw, message_of("[{'index':3,'reason':'ElementAlreadyExists','resolution':'merge',"
+                        "'resolved':true,'local':{'version':4,'timestamp':900,'removed':false},"
+                        "'applied':['/a/b','/c~1d'],'kept':[],'operation':null}]")));
+    struct conflict_entry *entries;
+    uint32_t count;
+    cr_assert(conflict_entries_decode(raw, &arena, &entries, &count, &error), "%s", error.message);
+    cr_assert_eq(count, 1);
+    cr_assert(span_equal(entries[0].applied, conflict.applied));
+    cr_assert(span_equal(entries[0].kept, conflict.kept));
+}
+
 Test(result_decode, keys_that_are_not_there_give_nothing)
 {
     const struct sync_result back = decode(message_of("{'unknown':[1,{'x':2}],'strategy':null}"));
@@ -245,6 +270,8 @@ Test(result_decode, keys_that_are_not_there_give_nothing)
 Test(result_decode, names_what_is_wrong)
 {
     decode(message_of(CONFLICT("'ElementNotFound'", "'merge'", LOCAL)));
+    decode(
+        message_of(CONFLICT("'ElementNotFound'", "'merge'", LOCAL ",'applied':['/a'],'kept':[]")));
     const char *const refused[][2] = {
         {"[]", "must be a map"},
         {"{'v':2}", "`v`"},
@@ -272,6 +299,12 @@ Test(result_decode, names_what_is_wrong)
         {CONFLICT("{'StaleTimestamp':{'local':1}}", "'merge'", LOCAL), "`remote` is missing"},
         {CONFLICT("{'StaleTimestamp':[1,2]}", "'merge'", LOCAL), "must be a map"},
         {CONFLICT("7", "'merge'", LOCAL), "`reason`"},
+        {CONFLICT("'ElementNotFound'", "'merge'", LOCAL ",'applied':['/a']"), "`kept` is missing"},
+        {CONFLICT("'ElementNotFound'", "'merge'", LOCAL ",'kept':['/a']"), "`applied` is missing"},
+        {CONFLICT("'ElementNotFound'", "'merge'", LOCAL ",'applied':['/a'],'kept':'/b'"),
+         "`kept` must be an array"},
+        {CONFLICT("'ElementNotFound'", "'merge'", LOCAL ",'applied':['/a',1],'kept':[]"),
+         "`applied` must hold strs"},
         {CONFLICT("'ElementNotFound'", "'keep'", LOCAL), "`resolution`"},
         {CONFLICT("'ElementNotFound'", "'merge'", "{'version':1,'timestamp':2,'x':33}"),
          "`removed` is missing"},
