@@ -241,6 +241,13 @@ void check_refusal(struct ledger *ledger, const struct delivery *delivery, const
 /** What was published and nothing explains. */
 void check_rest(struct ledger *ledger);
 
+/* --- clocks.c --- */
+
+/** The fourth item of a stored element (NULL: it has none) against the model's clocks. What the
+ * model forgets, that clocks beyond a limit are given up, no batch here comes near. */
+bool compare_clocks(const struct model_element *expected, const struct value *document,
+                    const struct value *map, struct reason *reason);
+
 /* --- keys.c --- */
 
 /** A scene's keys against the model; `stories`: all of it. */

@@ -224,12 +224,18 @@ static struct model_element *make_applied(const struct trial *trial)
     element->document = is_add ? value_copy(operation->content, &element->pool)
                                : model_element_patched(before->document, operation->content,
                                                        settings, &element->pool);
-    if (settings->allow_merge) {
+    if (trial->work->run->batch->strategy == MODEL_MERGE ||
+        (before != NULL && before->has_clocks)) {
         const struct value *const said =
             is_add ? operation->said : model_changes_heeded(operation->content, &pool);
-        element->add_clock_ms = is_add ? trial->t_ms : before->add_clock_ms;
-        model_note_written(element, is_add ? NULL : before,
-                           model_leaves_to_write(NULL, said, trial->t_ms, &pool), trial->t_ms);
+        if (is_add) {
+            element->has_clocks = true;
+            element->add_clock_ms = trial->t_ms;
+        } else {
+            model_keep_clocks(element, before);
+        }
+        model_note_written(element, model_leaves_to_write(NULL, said, trial->t_ms, &pool),
+                           trial->t_ms);
     }
     pool_free(&pool);
     return element;
@@ -253,9 +259,11 @@ static struct model_element *make_merged(const struct trial *trial)
                                 ? model_element_with(before->document, leaves, &element->pool)
                                 : model_element_patched(before->document, leaves,
                                                         trial->work->run->settings, &element->pool);
-        element->add_clock_ms =
-            is_add ? later(before->add_clock_ms, trial->t_ms) : before->add_clock_ms;
-        model_note_written(element, before, leaves, trial->t_ms);
+        model_keep_clocks(element, before);
+        if (is_add) {
+            element->add_clock_ms = later(element->add_clock_ms, trial->t_ms);
+        }
+        model_note_written(element, leaves, trial->t_ms);
     }
     pool_free(&pool);
     return element;

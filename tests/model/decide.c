@@ -24,7 +24,7 @@ static enum model_action decide_stale(const struct model_run *run,
         return is_retry ? MODEL_KEEP_LOCAL : MODEL_APPLY;
     case MODEL_MERGE:
         if (operation->kind == MODEL_REMOVE) {
-            return t_ms >= element->add_clock_ms ? MODEL_APPLY : MODEL_KEEP_LOCAL;
+            return t_ms >= model_add_clock_of(element) ? MODEL_APPLY : MODEL_KEEP_LOCAL;
         }
         return MODEL_MERGE_LEAVES;
     }

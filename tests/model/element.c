@@ -179,7 +179,10 @@ struct value *model_element_complete(const struct value *element,
         if (stored == NULL) {
             return NULL;
         }
-        value_set(*said, key_copy(member, pool), stored);
+        /* An add whose transform has no fields says nothing of it: all of them are defaults. */
+        if (stored->count > 0 || !span_equal_text(member->key->text, "transform")) {
+            value_set(*said, key_copy(member, pool), stored);
+        }
     }
     if (!has_type(*said) || !is_within_text_limit(*said, settings)) {
         return NULL;

@@ -28,17 +28,26 @@ static bool is_at_or_below(struct span pointer, struct span top)
            (pointer.size == top.size || pointer.data[top.size] == '/');
 }
 
+bool model_is_related(struct span a, struct span b)
+{
+    return is_at_or_below(a, b) || is_at_or_below(b, a);
+}
+
 uint64_t model_clock_of(const struct model_element *element, struct span pointer)
 {
-    uint64_t time_ms = 0;
+    uint64_t time_ms = element->has_clocks ? element->floor_ms : element->timestamp_ms;
     for (size_t i = 0; i < element->clock_count; i++) {
         const struct model_clock *const clock = &element->clocks[i];
-        if ((is_at_or_below(clock->pointer, pointer) || is_at_or_below(pointer, clock->pointer)) &&
-            clock->time_ms > time_ms) {
+        if (model_is_related(clock->pointer, pointer) && clock->time_ms > time_ms) {
             time_ms = clock->time_ms;
         }
     }
     return time_ms;
+}
+
+uint64_t model_add_clock_of(const struct model_element *element)
+{
+    return element->has_clocks ? element->add_clock_ms : element->timestamp_ms;
 }
 
 static bool is_leaf(const struct value *value)
@@ -134,11 +143,17 @@ static void note_leaves(struct model_element *element, const struct value *leave
     }
 }
 
-void model_note_written(struct model_element *element, const struct model_element *before,
-                        const struct value *leaves, uint64_t time_ms)
+void model_keep_clocks(struct model_element *element, const struct model_element *before)
 {
-    for (size_t i = 0; before != NULL && i < before->clock_count; i++) {
+    element->has_clocks = true;
+    element->add_clock_ms = model_add_clock_of(before);
+    element->floor_ms = before->has_clocks ? before->floor_ms : before->timestamp_ms;
+    for (size_t i = 0; i < before->clock_count; i++) {
         note_clock(element, before->clocks[i].pointer, before->clocks[i].time_ms);
     }
+}
+
+void model_note_written(struct model_element *element, const struct value *leaves, uint64_t time_ms)
+{
     note_leaves(element, leaves, span_of_text(""), time_ms);
 }

@@ -178,7 +178,7 @@ static const char *read_strategy(const struct value *map, const struct model_set
     }
     const bool is_used = settings->allow_batch_strategy || from_retry_topic;
     batch->strategy = is_used ? strategy : settings->strategy;
-    return batch->strategy == MODEL_MERGE && !settings->allow_merge ? "invalid_value" : NULL;
+    return NULL;
 }
 
 static const char *read_operations(const struct value *map, const struct value **operations)

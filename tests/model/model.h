@@ -29,7 +29,6 @@ bool model_strategy_read(struct span name, enum model_strategy *strategy);
 struct model_settings {
     enum model_strategy strategy; /* conflict.strategy */
     bool allow_batch_strategy;
-    bool allow_merge;
     uint32_t retries_max;
     uint64_t message_bytes_max, operations_max, element_bytes_max, text_bytes_max, elements_max;
     uint32_t depth_max;
@@ -112,9 +111,12 @@ struct model_element {
     uint64_t version, timestamp_ms;
     int64_t removed_at_ms;  /* a tombstone: the record time of the removal */
     struct value *document; /* NULL: a tombstone */
-    /* Where settings allow merge. */
+    /* Since a batch under merge wrote to it; until then everything in it counts as written at its
+     * timestamp. */
+    bool has_clocks;
     struct model_clock *clocks; /* of all that was ever written to it */
     size_t clock_count;
+    uint64_t floor_ms; /* what was before the clocks were kept: nothing counts as older */
     uint64_t add_clock_ms;
 };
 
@@ -138,8 +140,18 @@ void model_element_free(struct model_element *element);
 
 /* --- Merge --- */
 
+/** Whether one pointer leads to the same place as the other, or to one above or below it. */
+bool model_is_related(struct span a, struct span b);
+
 /** The clock of what is, or would be, at this pointer. */
 uint64_t model_clock_of(const struct model_element *element, struct span pointer);
+
+/** The time of the add, as far as it is known. */
+uint64_t model_add_clock_of(const struct model_element *element);
+
+/** Gives the element, a new state of `before`, the clocks that that had: where it had none, from
+ * here on. */
+void model_keep_clocks(struct model_element *element, const struct model_element *before);
 
 /** Those leaves of a map that an operation of this time writes to the element (NULL: all of them);
  * its id is none. */
@@ -150,9 +162,9 @@ struct value *model_leaves_to_write(const struct model_element *element, const s
 struct value *model_element_with(const struct value *element, const struct value *leaves,
                                  struct pool *pool);
 
-/** Notes the clocks of `before` (NULL: none) and that these leaves were written. */
-void model_note_written(struct model_element *element, const struct model_element *before,
-                        const struct value *leaves, uint64_t time_ms);
+/** Notes that these leaves were written. */
+void model_note_written(struct model_element *element, const struct value *leaves,
+                        uint64_t time_ms);
 
 /* --- Attempts --- */
 

@@ -20,7 +20,6 @@ static struct pool pool;
 static void setup(void)
 {
     settings = model_settings_default();
-    settings.allow_merge = true;
 }
 
 static void teardown(void)
@@ -77,12 +76,17 @@ static struct model_verdict apply(enum model_strategy strategy, const char *oper
     return verdict;
 }
 
-static void given(const char *operations)
+static void given_by(enum model_strategy strategy, const char *operations)
 {
     struct batch_run it;
-    begin(&it, MODEL_LAST_WRITE_WINS, operations);
+    begin(&it, strategy, operations);
     exhaust(&it);
     model_run_free(&it.run);
+}
+
+static void given(const char *operations)
+{
+    given_by(MODEL_LAST_WRITE_WINS, operations);
 }
 
 static const struct model_element *element(const char *id)
@@ -394,8 +398,9 @@ Test(model, compares_with_the_version_before_the_batch)
 
 static void given_lamp(void)
 {
-    given("[{'op':'add','timestamp':10,'element':{'id':'l','kind':{'type':'T'},'a':1,'m':{'n':1}}},"
-          "{'op':'update','timestamp':50,'id':'l','changes':{'a':2,'gone':null}}]");
+    given_by(MODEL_MERGE, "[{'op':'add','timestamp':10,'element':{'id':'l','kind':{'type':'T'},"
+                          "'a':1,'m':{'n':1}}}]");
+    given("[{'op':'update','timestamp':50,'id':'l','changes':{'a':2,'gone':null}}]");
 }
 
 Test(model, merges_leaves_by_their_clocks)
@@ -409,7 +414,7 @@ Test(model, merges_leaves_by_their_clocks)
                          "'y':0,'width':100,'height':100,'rotation':0,'z_index':0},"
                          "'interactive':true,'selected':false,'parent':null}");
     cr_assert_eq(element("l")->timestamp_ms, 50);
-    cr_assert_eq(element("l")->version, 2);
+    cr_assert_eq(element("l")->version, 3);
 }
 
 Test(model, asks_the_clocks_above_and_below_a_leaf)
@@ -486,7 +491,7 @@ static struct span play(const char (*updates)[UPDATES][200], uint64_t order)
 {
     unsigned next[CLIENTS] = {0};
     model_scene_free(&scene);
-    given(OPERATIONS(ADD("a", 1, 1)));
+    given_by(MODEL_MERGE, OPERATIONS(ADD("a", 1, 1)));
     for (unsigned played = 0; played < CLIENTS * UPDATES;) {
         const unsigned client = pick(&order, CLIENTS);
         if (next[client] < UPDATES) {

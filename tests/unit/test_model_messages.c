@@ -13,7 +13,6 @@ static struct pool pool;
 static void setup(void)
 {
     settings = model_settings_default();
-    settings.allow_merge = true;
 }
 
 static void teardown(void)
@@ -35,7 +34,6 @@ static const char *code_of(const char *json)
 Test(model_messages, refuses_batches_in_the_order_of_checks)
 {
     settings.operations_max = 2;
-    settings.allow_merge = false;
     static const struct {
         const char *json, *code;
     } cases[] = {
@@ -60,7 +58,7 @@ Test(model_messages, refuses_batches_in_the_order_of_checks)
         {"{'session_id':'s','batch_id':'bin:00'}", "invalid_value"},
         {"{'session_id':'s','client_id':[]}", "wrong_type"},
         {"{'session_id':'s','client_id':''}", "invalid_value"},
-        {"{'session_id':'s','strategy':'merge'}", "invalid_value"},
+        {"{'session_id':'s','strategy':'blend'}", "invalid_value"},
         {"{'session_id':'s'}", "missing_field"},
         {"{'session_id':'s','operations':{}}", "wrong_type"},
         {"{'session_id':'s','operations':[],'retry':{}}", "invalid_value"},
