@@ -263,17 +263,11 @@ static bool strategy_read(const struct decoding *decoding)
         char quoted[ERROR_QUOTE_BYTES_MAX];
         return error_set(decoding->error, ERROR_INVALID_VALUE,
                          "`strategy` is \"%s\", allowed are last_write_wins, local_wins, "
-                         "remote_wins",
+                         "remote_wins, merge",
                          error_quote(value.body, quoted));
     }
     if (!decoding->context->allow_batch_strategy && !decoding->context->from_retry_topic) {
         return true;
-    }
-    if (!strategy_is_supported(strategy)) {
-        return error_set(decoding->error, ERROR_INVALID_VALUE,
-                         "`strategy` is %s, which is not available in this version; use "
-                         "last_write_wins, local_wins or remote_wins",
-                         strategy_name(strategy));
     }
     decoding->out->strategy = strategy;
     return true;

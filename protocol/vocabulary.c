@@ -38,20 +38,6 @@ enum strategy strategy_of_name(struct span name)
     return (enum strategy)found;
 }
 
-bool strategy_is_supported(enum strategy strategy)
-{
-    switch (strategy) {
-    case STRATEGY_LAST_WRITE_WINS:
-    case STRATEGY_LOCAL_WINS:
-    case STRATEGY_REMOTE_WINS:
-        return true;
-    case STRATEGY_MERGE:
-    case STRATEGY_COUNT:
-        return false;
-    }
-    return false;
-}
-
 const char *conflict_reason_name(enum conflict_reason reason)
 {
     assert((size_t)reason < CONFLICT_REASON_COUNT);

@@ -51,9 +51,6 @@ const char *strategy_name(enum strategy strategy);
 /** Accepts both spellings (`last_write_wins`, `LastWriteWins`); STRATEGY_COUNT for others. */
 enum strategy strategy_of_name(struct span name);
 
-/** Whether this build applies it; false for `merge` until it is built. */
-bool strategy_is_supported(enum strategy strategy);
-
 /** "ElementNotFound" …; NULL for CONFLICT_NONE. Static. */
 const char *conflict_reason_name(enum conflict_reason reason);
 enum conflict_reason conflict_reason_of_name(struct span name); /* CONFLICT_REASON_COUNT: none */

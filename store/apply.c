@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "protocol/element.h"
+#include "store/apply_merge.h"
 
 /* Writes an outcome's sentence into the arena. */
 __attribute__((format(printf, 3, 4))) static bool
@@ -56,6 +57,15 @@ static bool take_element_error(const struct error *cause, const struct apply_con
            error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a message");
 }
 
+/* Stores the document that is in the scratch buffer. */
+static bool put_document(struct scene *scene, struct element *element, uint64_t timestamp_ms,
+                         const struct apply_context *context, struct error *error)
+{
+    return scene_put(scene, element, buffer_span(context->scratch), 0,
+                     later_of(element->timestamp_ms, timestamp_ms)) ||
+           error_set(error, ERROR_OUT_OF_MEMORY, "no memory for an element");
+}
+
 static bool apply_add(struct scene *scene, struct element *element,
                       const struct operation *operation, uint64_t timestamp_ms,
                       const struct apply_context *context, struct outcome *out, struct error *error)
@@ -74,9 +84,11 @@ static bool apply_add(struct scene *scene, struct element *element,
                           &cause)) {
         return take_element_error(&cause, context, out, error);
     }
-    return scene_put(scene, element, buffer_span(context->scratch),
-                     later_of(element->timestamp_ms, timestamp_ms)) ||
-           error_set(error, ERROR_OUT_OF_MEMORY, "no memory for an element");
+    if (apply_keeps_clocks(element, context)) {
+        struct apply_change change = {.operation = operation, .timestamp_ms = timestamp_ms};
+        return apply_put_with_clocks(scene, element, &change, context, error);
+    }
+    return put_document(scene, element, timestamp_ms, context, error);
 }
 
 static bool apply_update(struct scene *scene, struct element *element,
@@ -94,9 +106,11 @@ static bool apply_update(struct scene *scene, struct element *element,
                        context->scratch, &cause)) {
         return take_element_error(&cause, context, out, error);
     }
-    return scene_put(scene, element, buffer_span(context->scratch),
-                     later_of(element->timestamp_ms, timestamp_ms)) ||
-           error_set(error, ERROR_OUT_OF_MEMORY, "no memory for an element");
+    if (apply_keeps_clocks(element, context)) {
+        struct apply_change change = {.operation = operation, .timestamp_ms = timestamp_ms};
+        return apply_put_with_clocks(scene, element, &change, context, error);
+    }
+    return put_document(scene, element, timestamp_ms, context, error);
 }
 
 static bool apply_change(struct scene *scene, struct element *element,
@@ -185,6 +199,53 @@ static bool fail_keep_local(const struct element *element, const struct operatio
     }
     assert(false && "only a conflict keeps local");
     return false;
+}
+
+/* A remove goes by the add: what was written since goes with it. */
+static bool merge_remove(struct scene *scene, struct element *element,
+                         const struct operation *operation, uint64_t timestamp_ms,
+                         const struct apply_context *context, struct outcome *out,
+                         struct error *error)
+{
+    uint64_t add_ms;
+    if (!apply_add_clock(element, context, &add_ms, error)) {
+        return false;
+    }
+    if (timestamp_ms >= add_ms) {
+        out->resolution = RESOLUTION_KEEP_REMOTE;
+        return apply_change(scene, element, operation, timestamp_ms, context, out, error);
+    }
+    return fail_keep_local(element, operation, context, out) ||
+           error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a message");
+}
+
+/* Per property: what is older than its clock stays out; with nothing left, all of it does. */
+static bool merge_change(struct scene *scene, struct element *element,
+                         const struct operation *operation, uint64_t timestamp_ms,
+                         const struct apply_context *context, struct outcome *out,
+                         struct error *error)
+{
+    struct apply_change change = {.operation = operation, .timestamp_ms = timestamp_ms};
+    struct apply_merge merge;
+    struct error cause;
+    if (!apply_merge_select(element, &change, context, &merge, error)) {
+        return false;
+    }
+    if (merge.selection.applied_count == 0) {
+        return fail_keep_local(element, operation, context, out) ||
+               error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a message");
+    }
+    if (!apply_merge_put(scene, element, &merge, context, &cause)) {
+        return take_element_error(&cause, context, out, error);
+    }
+    out->resolution = RESOLUTION_MERGE;
+    if (span_is_absent(merge.selection.applied)) {
+        return true;
+    }
+    out->applied = arena_copy(context->arena, merge.selection.applied);
+    out->kept = arena_copy(context->arena, merge.selection.kept);
+    return (!span_is_absent(out->applied) && !span_is_absent(out->kept)) ||
+           error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a list of properties");
 }
 
 /* What the store has under this id is no element, so nothing may be decided on it. */
@@ -281,7 +342,9 @@ bool apply_operation(struct scene *scene, const struct operation *operation,
         has_memory = fail_not_found(scene, element, operation, timestamp_ms, context, out);
         break;
     case DECISION_MERGE:
-        assert(false && "merge is refused where batches and settings are read");
+        return operation->kind == OPERATION_REMOVE
+                   ? merge_remove(scene, element, operation, timestamp_ms, context, out, error)
+                   : merge_change(scene, element, operation, timestamp_ms, context, out, error);
     }
     return has_memory || error_set(error, ERROR_OUT_OF_MEMORY, "no memory for an operation");
 }

@@ -3,7 +3,7 @@
  *
  * A pure function of (scene, operation, context): no I/O, no clock; the same code runs in the
  * worker and under every test. Threading: one thread per scene. Cost: a hash look-up, the patch's
- * bytes, one copy.
+ * bytes, one copy; what clocks add to that is added to elements that have some (apply_merge.h).
  */
 #ifndef SCENESYNC_STORE_APPLY_H
 #define SCENESYNC_STORE_APPLY_H
@@ -20,6 +20,8 @@ struct apply_context {
     int64_t record_time_ms;
     struct arena *arena;    /* takes messages */
     struct buffer *scratch; /* for documents; cleared and used */
+    struct arena *work;     /* for clocks; emptied and used, nothing in it outlives an operation */
+    size_t *list_bytes;     /* room for what merged operations list; what they take goes off */
 };
 
 enum outcome_status {
@@ -40,6 +42,9 @@ struct outcome {
     uint64_t stale_local_ms, stale_remote_ms;
     enum resolution resolution;
     struct local_state local;
+    /* RESOLUTION_MERGE: what was written and what was not (protocol/result.h); both absent where
+     * there was no room for them. */
+    struct span applied, kept;
 };
 
 /**

@@ -47,6 +47,8 @@ static bool conflict_entry_of(const struct operation *operation, const struct ou
             .stale_remote_ms = outcome->stale_remote_ms,
             .resolution = outcome->resolution,
             .local = outcome->local,
+            .applied = outcome->applied,
+            .kept = outcome->kept,
         };
     } else if (carried != NULL) {
         *out = *carried;
@@ -86,6 +88,9 @@ static void take_outcome(const struct operation *operation, const struct outcome
     switch (outcome->status) {
     case OUTCOME_SYNCED:
         result->synced_count++;
+        /* No room for a list, as the result says. */
+        result->truncated = result->truncated || (outcome->resolution == RESOLUTION_MERGE &&
+                                                  span_is_absent(outcome->applied));
         return;
     case OUTCOME_FAILED:
         result->failed_count++;
@@ -104,12 +109,11 @@ static void take_outcome(const struct operation *operation, const struct outcome
     };
 }
 
-static bool run_operations(struct scene *scene, const struct batch *batch,
-                           const struct process_context *context, struct attempt_entries *entries,
-                           struct sync_result *result, struct error *error)
+static struct apply_context apply_context_of(const struct batch *batch,
+                                             const struct process_context *context)
 {
     const struct retry_section *retry = batch->retry;
-    struct apply_context apply = {
+    return (struct apply_context){
         .limits = context->limits,
         .strategy = batch->strategy,
         .is_retry = retry != NULL,
@@ -119,14 +123,22 @@ static bool run_operations(struct scene *scene, const struct batch *batch,
         .arena = context->arena,
         .scratch = context->scratch,
     };
+}
+
+static bool run_operations(struct scene *scene, const struct batch *batch,
+                           const struct process_context *context, const struct apply_context *apply,
+                           struct attempt_entries *entries, struct sync_result *result,
+                           struct error *error)
+{
+    const struct retry_section *retry = batch->retry;
     uint32_t cursor = 0;
     for (uint32_t i = 0; i < batch->operation_count; i++) {
         const struct operation *operation = &batch->operations[i];
         struct outcome outcome;
         bool has_memory =
             context->not_tried == NULL
-                ? apply_operation(scene, operation, &apply, &outcome, error)
-                : apply_not_tried(scene, operation, &apply, context->not_tried, &outcome, error);
+                ? apply_operation(scene, operation, apply, &outcome, error)
+                : apply_not_tried(scene, operation, apply, context->not_tried, &outcome, error);
         if (!has_memory) {
             return false;
         }
@@ -170,7 +182,11 @@ static bool merge_conflicts(const struct retry_section *retry,
             old == carried_count || (new < entries->conflict_count &&
                                      entries->conflicts[new].index <= retry->conflicts[old].index);
         if (!take_new) {
-            merged[count++] = retry->conflicts[old++];
+            /* Lists that the requeue had no room for are gone from the results that follow. */
+            const struct conflict_entry *kept = &retry->conflicts[old++];
+            result->truncated = result->truncated || (kept->resolution == RESOLUTION_MERGE &&
+                                                      span_is_absent(kept->applied));
+            merged[count++] = *kept;
             continue;
         }
         if (old < carried_count && retry->conflicts[old].index == entries->conflicts[new].index) {
@@ -262,7 +278,16 @@ bool process_batch(struct scene *scene, const struct batch *batch,
     if (context->not_tried == NULL) {
         scene_begin_batch(scene);
     }
-    if (!run_operations(scene, batch, context, &entries, &result, error)) {
+    struct apply_context apply = apply_context_of(batch, context);
+    size_t list_bytes = context->limits->result_bytes_max; /* more than that would not fit it */
+    struct arena
+        work; /* takes memory only where there are clocks; bounded by what those may take */
+    arena_init(&work, SIZE_MAX);
+    apply.list_bytes = &list_bytes;
+    apply.work = &work;
+    bool has_memory = run_operations(scene, batch, context, &apply, &entries, &result, error);
+    arena_deinit(&work);
+    if (!has_memory) {
         return false;
     }
     uint64_t version = context->not_tried == NULL ? scene_end_batch(scene) : scene->version;

@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "protocol/buffer.h"
+#include "protocol/clocks.h"
 #include "protocol/limits.h"
 #include "protocol/pack.h"
 #include "protocol/wire.h"
@@ -168,20 +169,22 @@ void scene_forget_first_looks(struct scene *scene)
     }
 }
 
-/* Copies a document into the element's room, which only grows. */
-static bool element_set_document(struct scene *scene, struct element *element, struct span document)
+/* Copies a document, and the clocks behind it, into the element's room, which only grows. */
+static bool element_set_document(struct scene *scene, struct element *element, struct span value,
+                                 size_t clocks_bytes)
 {
-    if (document.size > element->document_capacity) {
-        uint8_t *room = realloc(element->document, document.size);
+    if (value.size > element->document_capacity) {
+        uint8_t *room = realloc(element->document, value.size);
         if (room == NULL) {
             return false;
         }
-        scene->bytes += document.size - element->document_capacity;
+        scene->bytes += value.size - element->document_capacity;
         element->document = room;
-        element->document_capacity = document.size;
+        element->document_capacity = value.size;
     }
-    memcpy(element->document, document.data, document.size);
-    element->document_bytes = document.size;
+    memcpy(element->document, value.data, value.size);
+    element->document_bytes = value.size - clocks_bytes;
+    element->clocks_bytes = clocks_bytes;
     element->has_checked_kind = false;
     return true;
 }
@@ -219,18 +222,35 @@ bool element_value_decode(struct span value, struct element_value *out, struct e
         return error_set(error, ERROR_STORE_ERROR, "the stored element is %s, not a map",
                          wire_type_name(body.type));
     }
+    if (head.count == 4) {
+        struct span clocks = wire_skip(&cursor);
+        if (!wire_is_nil(clocks)) {
+            decoded.clocks = clocks;
+        }
+    }
     *out = decoded;
     return true;
 }
 
+bool element_value_check(const struct element_value *value, struct arena *arena,
+                         struct error *error)
+{
+    if (span_is_absent(value->document)) {
+        return true;
+    }
+    return wire_check_strict(value->document, arena, ERROR_STORE_ERROR, error) &&
+           (span_is_absent(value->clocks) ||
+            (wire_check_strict(value->clocks, arena, ERROR_STORE_ERROR, error) &&
+             clocks_check(value->clocks, error)));
+}
+
 /* Other programs write elements too: what breaks the rules that patches rely on (string keys, each
  * once) is refused here, or it would be taken for a bug of this one. */
-static bool document_check(struct span document, struct error *error)
+static bool content_check(const struct element_value *value, struct error *error)
 {
     struct arena arena;
     arena_init(&arena, DOCUMENT_CHECK_BYTES_MAX);
-    bool is_good =
-        span_is_absent(document) || wire_check_strict(document, &arena, ERROR_STORE_ERROR, error);
+    bool is_good = element_value_check(value, &arena, error);
     arena_deinit(&arena);
     return is_good;
 }
@@ -242,8 +262,7 @@ bool scene_load_element(struct scene *scene, struct element *element, struct spa
     enum element_presence presence = ELEMENT_UNKNOWN;
     if (!span_is_absent(value)) {
         struct error cause;
-        if (!element_value_decode(value, &decoded, &cause) ||
-            !document_check(decoded.document, &cause)) {
+        if (!element_value_decode(value, &decoded, &cause) || !content_check(&decoded, &cause)) {
             if (cause.code == ERROR_OUT_OF_MEMORY) {
                 *error = cause;
                 return false;
@@ -254,7 +273,10 @@ bool scene_load_element(struct scene *scene, struct element *element, struct spa
         }
         presence = span_is_absent(decoded.document) ? ELEMENT_REMOVED : ELEMENT_PRESENT;
     }
-    if (presence == ELEMENT_PRESENT && !element_set_document(scene, element, decoded.document)) {
+    struct span content =
+        span_make(decoded.document.data, decoded.document.size + decoded.clocks.size);
+    if (presence == ELEMENT_PRESENT &&
+        !element_set_document(scene, element, content, decoded.clocks.size)) {
         return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a stored element");
     }
     element->presence = presence;
@@ -367,10 +389,11 @@ static bool scene_touch(struct scene *scene, struct element *element)
     return true;
 }
 
-bool scene_put(struct scene *scene, struct element *element, struct span document,
+bool scene_put(struct scene *scene, struct element *element, struct span value, size_t clocks_bytes,
                uint64_t timestamp_ms)
 {
-    if (!element_set_document(scene, element, document) || !scene_touch(scene, element)) {
+    if (!element_set_document(scene, element, value, clocks_bytes) ||
+        !scene_touch(scene, element)) {
         return false;
     }
     element->has_checked_kind = true;
@@ -440,13 +463,21 @@ void scene_committed(struct scene *scene, const struct scene_commit *commit)
     }
 }
 
+struct span element_clocks(const struct element *element)
+{
+    return element->presence == ELEMENT_PRESENT && element->clocks_bytes > 0
+               ? span_make(element->document + element->document_bytes, element->clocks_bytes)
+               : (struct span){0};
+}
+
 struct span element_value_encode(const struct element *element, struct buffer *head)
 {
     static const uint8_t nil[] = {0xc0};
-    pack_array(head, 3);
+    bool is_present = element->presence == ELEMENT_PRESENT;
+    pack_array(head, is_present && element->clocks_bytes > 0 ? 4 : 3);
     pack_uint(head, element->version);
     pack_uint(head, element->timestamp_ms);
-    return element->presence == ELEMENT_PRESENT
-               ? span_make(element->document, element->document_bytes)
+    return is_present
+               ? span_make(element->document, element->document_bytes + element->clocks_bytes)
                : span_make(nil, sizeof nil);
 }

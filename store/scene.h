@@ -30,8 +30,10 @@ struct element {
     uint64_t version;      /* scene version of the attempt that last changed it */
     uint64_t timestamp_ms; /* of the last write, or of the removal */
     uint8_t *document;     /* PRESENT: the complete element as MessagePack */
-    size_t document_bytes, document_capacity;
-    bool has_checked_kind; /* the document was made here (protocol/element.h) */
+    size_t document_bytes;
+    size_t clocks_bytes; /* PRESENT: of its clocks, right behind the document; 0: it has none */
+    size_t document_capacity; /* for both */
+    bool has_checked_kind;    /* the document was made here (protocol/element.h) */
 
     /* What the batch being applied found and did; valid where batch_serial is the scene's. */
     uint64_t batch_serial;
@@ -119,11 +121,16 @@ void scene_begin_batch(struct scene *scene);
 uint64_t scene_end_batch(struct scene *scene);
 
 /**
- * Stores a document (copied) with a timestamp; the element becomes present. False: out of memory;
- * the scene must then be forgotten.
+ * Stores a value (copied) with a timestamp: a document and, where the element has clocks
+ * (protocol/clocks.h), in the last `clocks_bytes` bytes their stored form. The element becomes
+ * present. False: out of memory; the scene must then be forgotten.
  */
 __attribute__((warn_unused_result)) bool scene_put(struct scene *scene, struct element *element,
-                                                   struct span document, uint64_t timestamp_ms);
+                                                   struct span value, size_t clocks_bytes,
+                                                   uint64_t timestamp_ms);
+
+/** The stored form of a present element's clocks; absent where it has none. */
+struct span element_clocks(const struct element *element);
 
 /** Makes or raises a tombstone. `record_time_ms` is what its retention is measured from. */
 __attribute__((warn_unused_result)) bool scene_remove(struct scene *scene, struct element *element,
@@ -138,9 +145,9 @@ bool scene_removed_by_batch(const struct scene *scene, const struct element *ele
 /** The commit took effect under this token: nothing is dirty, old tombstones are gone. */
 void scene_committed(struct scene *scene, const struct scene_commit *commit);
 
-/** The store's value, `[version, timestamp, element]`, nil for a tombstone: its first bytes, up to
- * the element, and the rest, a view of the element's document. Appends the first; returns the rest.
- */
+/** The store's value, `[version, timestamp, element]`, nil for a tombstone, with the clocks as a
+ * 4th item where the element has some: its first bytes, up to the element, and the rest, a view of
+ * what the element holds. Appends the first; returns the rest. */
 struct buffer;
 struct span element_value_encode(const struct element *element, struct buffer *head);
 
@@ -148,8 +155,17 @@ struct span element_value_encode(const struct element *element, struct buffer *h
 struct element_value {
     uint64_t version, timestamp_ms;
     struct span document; /* absent: a tombstone */
+    struct span clocks;   /* right behind the document; absent: it has none */
 };
 __attribute__((warn_unused_result)) bool
 element_value_decode(struct span value, struct element_value *out, struct error *error);
+
+/**
+ * Checks what a decoded value holds by the rules that the engine relies on: wire_check_strict() for
+ * the document, the same and clocks_check() for the clocks. Fails with ERROR_STORE_ERROR, or
+ * ERROR_OUT_OF_MEMORY where the arena, which key indexes go to, is exhausted.
+ */
+__attribute__((warn_unused_result)) bool
+element_value_check(const struct element_value *value, struct arena *arena, struct error *error);
 
 #endif

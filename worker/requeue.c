@@ -66,10 +66,15 @@ static bool split_failures(const struct sync_result *result, const struct batch 
     return true;
 }
 
-static void drop_bodies(struct retry_section *section)
+/* What the message can do without: settled bodies, and what merged operations wrote. */
+static void drop_details(struct retry_section *section)
 {
     for (uint32_t i = 0; i < section->failure_count; i++) {
         section->failures[i].body = (struct body){.kind = BODY_ABSENT};
+    }
+    for (uint32_t i = 0; i < section->conflict_count; i++) {
+        section->conflicts[i].applied = (struct span){0};
+        section->conflicts[i].kept = (struct span){0};
     }
 }
 
@@ -124,7 +129,7 @@ bool requeue_encode(const struct sync_result *result, const struct batch *batch,
     buffer_clear(out);
     batch_encode(&parts, out);
     if (out->size > bytes_max) {
-        drop_bodies(&section);
+        drop_details(&section);
         buffer_clear(out);
         batch_encode(&parts, out);
     }

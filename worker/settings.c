@@ -19,10 +19,8 @@ static bool refuse(struct settings_error *error, const struct setting *setting, 
     const char *shown =
         setting->type == SETTING_SECRET ? "(hidden)" : error_quote(span_of_text(value), quoted);
     setting_describe(setting, allowed, sizeof allowed);
-    bool not_built =
-        setting->type == SETTING_STRATEGY && strategy_of_name(span_of_text(value)) < STRATEGY_COUNT;
-    return settings_fail(error, "%s: %s = \"%s\": %sexpected %s", origin, setting->name, shown,
-                         not_built ? "not available in this version; " : "", allowed);
+    return settings_fail(error, "%s: %s = \"%s\": expected %s", origin, setting->name, shown,
+                         allowed);
 }
 
 static bool set_known(struct settings *settings, const struct setting *setting, const char *value,

@@ -90,17 +90,11 @@ static const char *choice_name(enum setting_type type, unsigned index)
     return NULL;
 }
 
-/** Whether this build knows what to do with the choice. */
-static bool choice_is_available(enum setting_type type, unsigned index)
-{
-    return type != SETTING_STRATEGY || strategy_is_supported((enum strategy)index);
-}
-
 static bool parse_choice(enum setting_type type, const char *text, unsigned *out)
 {
     if (type == SETTING_STRATEGY) { /* which has a second spelling */
         *out = strategy_of_name(span_of_text(text));
-        return *out < STRATEGY_COUNT && choice_is_available(type, *out);
+        return *out < STRATEGY_COUNT;
     }
     for (unsigned i = 0; choice_name(type, i) != NULL; i++) {
         if (strcmp(choice_name(type, i), text) == 0) {
@@ -303,17 +297,12 @@ void setting_free(const struct setting *setting, struct settings *settings)
 /** "one, two or three". */
 static void describe_choice(enum setting_type type, char *out, size_t out_bytes)
 {
-    unsigned last = 0;
-    for (unsigned i = 0; choice_name(type, i) != NULL; i++) {
-        last = choice_is_available(type, i) ? i : last;
-    }
     size_t size = 0;
-    for (unsigned i = 0; i <= last && size < out_bytes; i++) {
-        if (choice_is_available(type, i)) {
-            const char *glue = i == 0 ? "" : i == last ? " or " : ", ";
-            int added = snprintf(out + size, out_bytes - size, "%s%s", glue, choice_name(type, i));
-            size += (size_t)added;
-        }
+    for (unsigned i = 0; choice_name(type, i) != NULL && size < out_bytes; i++) {
+        bool is_last = choice_name(type, i + 1) == NULL;
+        const char *glue = i == 0 ? "" : is_last ? " or " : ", ";
+        int added = snprintf(out + size, out_bytes - size, "%s%s", glue, choice_name(type, i));
+        size += (size_t)added;
     }
 }
 

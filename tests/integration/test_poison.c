@@ -58,8 +58,8 @@ static void fill(struct poison *list)
          "type"},
         {"invalid_value", message_of("{'session_id':'no/slash','operations':[]}"), NULL, NULL},
         {"invalid_value",
-         message_of("{'session_id':'s1','batch_id':'merge','strategy':'merge','operations':[]}"),
-         "s1", "merge"},
+         message_of("{'session_id':'s1','batch_id':'blend','strategy':'blend','operations':[]}"),
+         "s1", "blend"},
         {"too_many_operations",
          sent_batch(
              "s1", "many",

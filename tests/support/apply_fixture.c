@@ -9,6 +9,8 @@
 void apply_fixture_begin(struct apply_fixture *fixture)
 {
     scene_destroy(fixture->scene);
+    arena_deinit(&fixture->work);
+    arena_init(&fixture->work, SIZE_MAX);
     fixture->scene = scene_at_version(SCENE_VERSION);
     fixture->limits = limits_default();
     fixture->context = (struct apply_context){
@@ -18,12 +20,16 @@ void apply_fixture_begin(struct apply_fixture *fixture)
         .record_time_ms = TEST_NOW_MS,
         .arena = test_arena(),
         .scratch = test_scratch(),
+        .work = &fixture->work,
+        .list_bytes = &fixture->list_bytes,
     };
+    fixture->list_bytes = fixture->limits.result_bytes_max;
     scene_begin_batch(fixture->scene);
 }
 
 void apply_fixture_end(struct apply_fixture *fixture)
 {
+    arena_deinit(&fixture->work);
     scene_destroy(fixture->scene);
     fixture->scene = NULL;
 }

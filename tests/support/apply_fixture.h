@@ -16,6 +16,8 @@ struct apply_fixture {
     struct scene *scene;
     struct limits limits;
     struct apply_context context;
+    struct arena work;
+    size_t list_bytes;
 };
 
 /** Makes an empty scene in which a batch has begun; ends what was there. */

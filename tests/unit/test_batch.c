@@ -75,13 +75,17 @@ Test(batch_decode, takes_the_strategy_where_batches_may_name_one)
     cr_assert_eq(batch_accept_json(&check, json).strategy, STRATEGY_LAST_WRITE_WINS);
 }
 
-Test(batch_decode, refuses_merge_only_where_it_would_be_used)
+Test(batch_decode, takes_merge_as_any_other_strategy)
 {
     const char *const json = "{'session_id':'s','operations':[],'strategy':'merge'}";
-    batch_refuse_json(&check, json, ERROR_INVALID_VALUE);
-    check_message_has(&check, "not available");
+    cr_assert_eq(batch_accept_json(&check, json).strategy, STRATEGY_MERGE);
     check.context.allow_batch_strategy = false;
     cr_assert_eq(batch_accept_json(&check, json).strategy, STRATEGY_LAST_WRITE_WINS);
+}
+
+Test(batch_decode, refuses_a_strategy_that_is_none_whoever_may_name_one)
+{
+    check.context.allow_batch_strategy = false;
     batch_refuse_json(&check, "{'session_id':'s','operations':[],'strategy':'newest'}",
                       ERROR_INVALID_VALUE);
     check_message_has(&check, "\"newest\"");
@@ -183,7 +187,6 @@ static struct span message_with_faults(size_t first, size_t second)
 
 Test(batch_decode, of_two_faults_in_keys_the_earlier_check_gives_the_code)
 {
-    check.context.allow_batch_strategy = false; /* lets the good pair say "merge" */
     batch_accept(&check, message_with_faults(KEY_FAULT_COUNT, KEY_FAULT_COUNT));
     for (size_t first = 0; first < KEY_FAULT_COUNT; first++) {
         for (size_t second = first; second < KEY_FAULT_COUNT; second++) {

@@ -53,7 +53,7 @@ static void take_and_fill(const char *session_id, size_t bytes)
     scene_begin_batch(scene);
     uint8_t *document = calloc(1, bytes);
     cr_assert_not_null(document);
-    cr_assert(scene_put(scene, element, span_make(document, bytes), 1));
+    cr_assert(scene_put(scene, element, span_make(document, bytes), 0, 1));
     free(document);
 }
 

@@ -352,6 +352,59 @@ Test(process, bodies_that_a_requeue_left_out_make_the_result_truncated)
     cr_assert_eq(failure_at(&result, 2)->body.kind, BODY_ABSENT);
 }
 
+/* Merged operations. */
+
+#define MERGE_PAST                                                                                 \
+    ADD("a", 1, 100), UPDATE("a", 2, 300),                                                         \
+        "{'op':'update','id':'a','changes':{'n':3,'m':3},'timestamp':200}"
+
+Test(process, what_was_merged_is_listed_and_carried_over_the_attempts)
+{
+    struct batch batch = batch_of(BATCH_BY("merge", MERGE_PAST, UPDATE("b", 1, 100)));
+    struct sync_result result = process(&batch);
+    cr_assert_eq(result.synced_count, 3);
+    cr_assert_eq(result.pending_count, 1);
+    for (uint32_t attempt = 1; attempt <= 4; attempt++) {
+        const struct conflict_entry *const conflict = conflict_at(&result, 2);
+        cr_assert_eq(conflict->resolution, RESOLUTION_MERGE);
+        cr_assert(conflict->resolved);
+        cr_assert(span_equal(conflict->applied, message_of("['/m']")));
+        cr_assert(span_equal(conflict->kept, message_of("['/n']")));
+        cr_assert_not(result.truncated);
+        if (attempt < 4) {
+            batch = batch_requeued(&result, &batch);
+            result = process(&batch);
+        }
+    }
+    cr_assert(result.final);
+}
+
+Test(process, lists_that_a_requeue_left_out_make_the_result_truncated)
+{
+    struct batch batch = batch_of(BATCH_BY("merge", MERGE_PAST, UPDATE("b", 1, 100)));
+    struct sync_result result = process(&batch);
+    batch = batch_requeued(&result, &batch);
+    batch.retry->conflicts[0].applied = (struct span){0};
+    batch.retry->conflicts[0].kept = (struct span){0};
+    result = process(&batch);
+    cr_assert(result.truncated);
+    cr_assert_eq(conflict_at(&result, 2)->resolution, RESOLUTION_MERGE);
+}
+
+Test(process, lists_that_no_result_has_room_for_are_left_out)
+{
+    struct limits limits = *context.limits;
+    limits.result_bytes_max = 20; /* for '/m', '/n' and their heads, once */
+    context.limits = &limits;
+    struct batch batch = batch_of(BATCH_BY(
+        "merge", MERGE_PAST, "{'op':'update','id':'a','changes':{'n':4,'m':4},'timestamp':201}"));
+    struct sync_result result = process(&batch);
+    cr_assert(result.truncated);
+    cr_assert_eq(result.synced_count, 4);
+    cr_assert_not(span_is_absent(conflict_at(&result, 2)->applied));
+    cr_assert(span_is_absent(conflict_at(&result, 3)->applied));
+}
+
 /* What could not be tried. */
 
 Test(process, batch_that_was_not_tried_changes_nothing)

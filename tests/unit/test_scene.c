@@ -32,7 +32,7 @@ static bool load(const char *id, struct span value)
 
 static void put(struct element *element, const char *json, uint64_t timestamp_ms)
 {
-    cr_assert(scene_put(scene, element, message_of(json), timestamp_ms));
+    cr_assert(scene_put(scene, element, message_of(json), 0, timestamp_ms));
 }
 
 /* Stored values. */
@@ -56,11 +56,49 @@ Test(scene, value_of_a_removed_element_is_nil)
     cr_assert(span_equal(buffer_span(test_scratch()), message_of("[3,500,null]")));
 }
 
-Test(scene, value_under_merge_has_a_fourth_item_that_is_passed_over)
+Test(scene, value_under_merge_has_clocks_as_its_fourth_item)
+{
+    struct span value = message_of("[3,500,{'id':'a'},{'':400,'*':7,'/x':5}]");
+    cr_assert(load("a", value));
+    const struct element *element = scene_get(scene, "a");
+    cr_assert_eq(element->presence, ELEMENT_PRESENT);
+    cr_assert(span_equal(element_document(element), message_of("{'id':'a'}")));
+    cr_assert(span_equal(element_clocks(element), message_of("{'':400,'*':7,'/x':5}")));
+    buffer_clear(test_scratch());
+    buffer_append_span(test_scratch(), element_value_encode(element, test_scratch()));
+    cr_assert(span_equal(buffer_span(test_scratch()), value));
+}
+
+Test(scene, a_fourth_item_of_nil_is_none)
+{
+    cr_assert(load("a", message_of("[3,500,{'id':'a'},null]")));
+    cr_assert(span_is_absent(element_clocks(scene_get(scene, "a"))));
+}
+
+Test(scene, clocks_go_with_the_element)
 {
     cr_assert(load("a", message_of("[3,500,{'id':'a'},{'':400}]")));
-    cr_assert_eq(scene_get(scene, "a")->presence, ELEMENT_PRESENT);
-    cr_assert(span_equal(element_document(scene_get(scene, "a")), message_of("{'id':'a'}")));
+    struct element *element = scene_get(scene, "a");
+    scene_begin_batch(scene);
+    cr_assert(scene_remove(scene, element, 600, 600));
+    cr_assert(span_is_absent(element_clocks(element)));
+    buffer_clear(test_scratch());
+    buffer_append_span(test_scratch(), element_value_encode(element, test_scratch()));
+    cr_assert(span_equal(buffer_span(test_scratch()), message_of("[6,600,null]")));
+    put(element, "{'id':'a','n':1}", 700);
+    cr_assert(span_is_absent(element_clocks(element)));
+}
+
+Test(scene, clocks_that_are_none_make_an_element_unreadable)
+{
+    cr_assert_not(load("a", message_of("[3,500,{'id':'a'},7]")));
+    cr_assert_eq(error.code, ERROR_STORE_ERROR);
+    cr_assert_not_null(strstr(error.message, "clocks are an integer"), "%s", error.message);
+    cr_assert_not(load("a", message_of("[3,500,{'id':'a'},{'x':400}]")));
+    cr_assert_not_null(strstr(error.message, "'x'"), "%s", error.message);
+    cr_assert_not(load("a", message_of("[3,500,{'id':'a'},{'/x':-4}]")));
+    /* A pointer that stands twice. */
+    cr_assert_not(load("a", message_of("[3,500,{'id':'a'},'hex:82a22f7801a22f7802']")));
 }
 
 Test(scene, bare_map_is_an_element_of_version_0)
@@ -220,7 +258,7 @@ Test(scene, document_is_a_copy)
     struct element *element = scene_without(scene, "a");
     uint8_t bytes[] = {0x81, 0xa1, 'n', 0x01};
     scene_begin_batch(scene);
-    cr_assert(scene_put(scene, element, span_make(bytes, sizeof(bytes)), 100));
+    cr_assert(scene_put(scene, element, span_make(bytes, sizeof(bytes)), 0, 100));
     bytes[3] = 0x02;
     cr_assert_eq(element_number(element, "n"), 1);
 }

@@ -29,14 +29,6 @@ Test(vocabulary, knows_no_other_strategy)
     cr_assert_eq(strategy_of_name(span_make("merge\0", 6)), STRATEGY_COUNT);
 }
 
-Test(vocabulary, merge_is_named_but_not_supported)
-{
-    cr_assert(strategy_is_supported(STRATEGY_LAST_WRITE_WINS));
-    cr_assert(strategy_is_supported(STRATEGY_LOCAL_WINS));
-    cr_assert(strategy_is_supported(STRATEGY_REMOTE_WINS));
-    cr_assert_not(strategy_is_supported(STRATEGY_MERGE));
-}
-
 Test(vocabulary, every_name_leads_back_to_its_value)
 {
     for (int i = 0; i < STRATEGY_COUNT; i++) {
