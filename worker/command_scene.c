@@ -21,6 +21,7 @@ static const char help[] =
     "Options:\n"
     "  --compact         on one line\n"
     "  --tombstones      list the removed elements too\n"
+    "  --clocks          show when the properties of elements under merge were written\n"
     "  --timeout MS      how long to wait for Redis (default: 10000)\n";
 
 enum { TIMEOUT_MS_MAX = 86400000 };
@@ -28,7 +29,8 @@ enum { TIMEOUT_MS_MAX = 86400000 };
 static const size_t memory_bytes_max = (size_t)4 * 1024 * 1024 * 1024;
 
 struct scene_options {
-    bool compact, tombstones;
+    bool compact;
+    struct scene_json_parts parts;
     uint64_t timeout_ms;
 };
 
@@ -39,7 +41,7 @@ static int print_scene(const char *session_id, const struct scene_dump *dump,
     struct error error = {0};
     buffer_init(&text, memory_bytes_max);
     struct json_writer writer = json_writer_of(&text, !options->compact);
-    if (!scene_json_write(session_id, dump, options->tombstones, arena, &writer, &error)) {
+    if (!scene_json_write(session_id, dump, options->parts, arena, &writer, &error)) {
         (void)fprintf(stderr, "scenesync: scene %s: %s\n", session_id, error.message);
         buffer_deinit(&text);
         return EXIT_CODE_FAILED;
@@ -118,7 +120,8 @@ int command_scene(int argc, char **argv)
     struct scene_options scene_options = {.timeout_ms = 10000};
     const struct option_spec own[] = {
         {"compact", OPTION_FLAG, &scene_options.compact, 0, 0},
-        {"tombstones", OPTION_FLAG, &scene_options.tombstones, 0, 0},
+        {"tombstones", OPTION_FLAG, &scene_options.parts.tombstones, 0, 0},
+        {"clocks", OPTION_FLAG, &scene_options.parts.clocks, 0, 0},
         {"timeout", OPTION_UINT, &scene_options.timeout_ms, 1, TIMEOUT_MS_MAX},
     };
     const struct command_spec spec = {.name = "scene",

@@ -89,7 +89,7 @@ static void write_number(struct json_writer *writer, const char *key, uint64_t v
     json_write_uint(writer, value);
 }
 
-static void write_element(const struct item *item, struct json_writer *writer)
+static void write_element(const struct item *item, bool clocks, struct json_writer *writer)
 {
     json_write_object_begin(writer);
     write_number(writer, "version", item->value.version);
@@ -97,6 +97,12 @@ static void write_element(const struct item *item, struct json_writer *writer)
     json_write_key_text(writer, "element");
     if (!json_print(item->value.document, writer)) {
         json_write_base64(writer, "", item->value.document); /* another program's */
+    }
+    if (clocks && !span_is_absent(item->value.clocks)) {
+        json_write_key_text(writer, "clocks");
+        if (!json_print(item->value.clocks, writer)) {
+            json_write_base64(writer, "", item->value.clocks);
+        }
     }
     json_write_object_end(writer);
 }
@@ -111,15 +117,16 @@ static void write_tombstone(const struct item *item, struct json_writer *writer)
     json_write_object_end(writer);
 }
 
-static void write_items(const struct item_list *list, bool tombstones, struct json_writer *writer)
+static void write_items(const struct item_list *list, struct scene_json_parts parts,
+                        struct json_writer *writer)
 {
     json_write_key_text(writer, "elements");
     json_write_array_begin(writer);
     for (size_t i = 0; i < list->present_count; i++) {
-        write_element(&list->items[i], writer);
+        write_element(&list->items[i], parts.clocks, writer);
     }
     json_write_array_end(writer);
-    if (!tombstones) {
+    if (!parts.tombstones) {
         return;
     }
     json_write_key_text(writer, "tombstones");
@@ -130,8 +137,9 @@ static void write_items(const struct item_list *list, bool tombstones, struct js
     json_write_array_end(writer);
 }
 
-bool scene_json_write(const char *session_id, const struct scene_dump *dump, bool with_tombstones,
-                      struct arena *arena, struct json_writer *writer, struct error *error)
+bool scene_json_write(const char *session_id, const struct scene_dump *dump,
+                      struct scene_json_parts parts, struct arena *arena,
+                      struct json_writer *writer, struct error *error)
 {
     struct item_list list;
     if (!decode_items(dump, arena, &list, error)) {
@@ -145,7 +153,7 @@ bool scene_json_write(const char *session_id, const struct scene_dump *dump, boo
     json_write_int(writer, dump->updated_at_ms);
     write_number(writer, "element_count", list.present_count);
     write_number(writer, "tombstone_count", list.count - list.present_count);
-    write_items(&list, with_tombstones, writer);
+    write_items(&list, parts, writer);
     json_write_object_end(writer);
     return true;
 }

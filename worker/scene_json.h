@@ -10,13 +10,20 @@
 #include "store/redis_store.h"
 #include "worker/json_writer.h"
 
+/** What is written beside the elements. */
+struct scene_json_parts {
+    bool tombstones; /* the removed elements */
+    bool clocks;     /* when the properties of elements under merge were written */
+};
+
 /**
- * Writes one object; `with_tombstones`: removed elements too. Fails, having written nothing, with
+ * Writes one object. Fails, having written nothing, with
  * ERROR_STORE_ERROR where a stored value is no element, or ERROR_OUT_OF_MEMORY; a buffer that is
  * too small fails by itself (buffer.h).
  */
 __attribute__((warn_unused_result)) bool
-scene_json_write(const char *session_id, const struct scene_dump *dump, bool with_tombstones,
-                 struct arena *arena, struct json_writer *writer, struct error *error);
+scene_json_write(const char *session_id, const struct scene_dump *dump,
+                 struct scene_json_parts parts, struct arena *arena, struct json_writer *writer,
+                 struct error *error);
 
 #endif

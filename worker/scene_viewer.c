@@ -81,7 +81,8 @@ static void read_scene(struct scene_viewer *viewer, const char *session_id, stru
         return;
     }
     struct json_writer writer = json_writer_of(&response->body, false);
-    if (!scene_json_write(session_id, &dump, false, arena, &writer, &error)) {
+    if (!scene_json_write(session_id, &dump, (struct scene_json_parts){.clocks = false}, arena,
+                          &writer, &error)) {
         answer_error(response, STATUS_UNAVAILABLE, error.message);
     }
 }

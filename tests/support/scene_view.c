@@ -113,7 +113,8 @@ bool scene_view_equal(const struct scene_view *a, const struct scene_view *b)
         const struct element_view *const y = &b->elements[i];
         equal = span_equal(x->id, y->id) && x->value.version == y->value.version &&
                 x->value.timestamp_ms == y->value.timestamp_ms &&
-                span_equal(x->value.document, y->value.document);
+                span_equal(x->value.document, y->value.document) &&
+                span_equal(x->value.clocks, y->value.clocks);
     }
     return equal;
 }

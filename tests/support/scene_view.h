@@ -33,7 +33,7 @@ bool scene_view_has(const struct scene_view *scene, const char *id);
 /** A number of a present element's `transform`. */
 double scene_view_transform(const struct scene_view *scene, const char *id, const char *field);
 
-/** Elements and tombstones, with versions and times, are the same. */
+/** Elements and tombstones, with versions, times and clocks, are the same. */
 bool scene_view_equal(const struct scene_view *a, const struct scene_view *b);
 
 #endif
