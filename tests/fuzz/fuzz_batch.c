@@ -27,7 +27,6 @@ static void round_prepare(struct round *round, struct limits limits, bool from_r
                                             .from_retry_topic = from_retry_topic,
                                             .default_batch_id = span_of_text(default_batch_id)};
     round->settings = model_settings_default();
-    round->settings.allow_merge = strategy_is_supported(STRATEGY_MERGE);
     round->settings.message_bytes_max = limits.message_bytes_max;
     round->settings.operations_max = limits.operations_max;
     round->settings.element_bytes_max = limits.element_bytes_max;
