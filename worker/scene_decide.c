@@ -75,9 +75,7 @@ static void advance_position(struct scene_work *work, const struct delivery *del
     portion->touched_positions[position - work->scene->positions] = true;
     portion->marks[position - work->scene->positions] = delivery->mark;
     portion->has_positions = true;
-    if (delivery->record_time_ms > portion->updated_at_ms) {
-        portion->updated_at_ms = delivery->record_time_ms;
-    }
+    portion->updated_at_ms = delivery->record_time_ms; /* not the highest: cuts must not matter */
 }
 
 static struct process_context process_context_of(const struct scene_work *work,
