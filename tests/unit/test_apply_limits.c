@@ -174,3 +174,19 @@ Test(apply_limits, refused_by_the_store_fails_for_good)
     cr_assert(outcome.is_clamped);
     cr_assert_eq(not_tried(INVALID, ERROR_STORE_ERROR).code, ERROR_INVALID_OPERATION);
 }
+
+Test(apply_limits, what_the_store_has_and_is_no_element_fails_every_operation_on_it)
+{
+    static const char *const operations[] = {ADD("a", 9, 200), UPDATE("a", 9, 200),
+                                             REMOVE("a", 200)};
+    scene_mark_unreadable(scene_without(fixture.scene, "a"));
+    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+        struct outcome outcome = apply_fixture_apply(&fixture, operations[i]);
+        cr_assert_eq(outcome.status, OUTCOME_FAILED, "%s", operations[i]);
+        cr_assert_eq(outcome.code, ERROR_STORE_ERROR, "%s", operations[i]);
+        cr_assert_not(outcome.is_retryable);
+        cr_assert_eq(outcome.reason, CONFLICT_NONE);
+    }
+    cr_assert_eq(apply_fixture_apply(&fixture, ADD("b", 1, 200)).status, OUTCOME_SYNCED);
+    cr_assert_eq(fixture.scene->dirty_count, 1, "b alone is written");
+}
