@@ -1,5 +1,12 @@
-/* Merge: whatever order the clients' operations arrive in, the elements are the same in the end
- * (protocol.md section 4, "Convergence"). */
+/*
+ * Merge: whatever order the clients' operations arrive in, the elements are the same in the end
+ * (protocol.md section 4, "Convergence").
+ *
+ * Two things that the clause does not say have to be excluded, or it is not true: updates that are
+ * invalid once applied (`kind.type` deleted: whether that leaf is stale decides whether the rest is
+ * applied), and empty maps in updates (a write to all that is below by their clock, and to nothing
+ * of it by the merge patch).
+ */
 #include <stdlib.h>
 
 #include "protocol/vocabulary.h"
@@ -71,9 +78,12 @@ struct sent {
 static bool allows_edit(const struct step *step, const struct edit *edit, struct sent *sent)
 {
     bool *is_added = &sent->is_added[step->scene % HISTORY_SCENES][edit->element];
-    uint64_t bit = UINT64_C(1) << (edit->time_ms & 63);
-    if (edit->time_ms < 0 || edit->time_ms > 63 || (sent->times & bit) != 0 ||
-        *is_added == (edit->kind == EDIT_ADD) || !edit_keeps_type(edit)) {
+    if (edit->time_ms >= 0 || edit->time_ms < -HISTORY_CONVERGING_MS) {
+        return false;
+    }
+    uint64_t bit = UINT64_C(1) << (HISTORY_CONVERGING_MS + edit->time_ms);
+    if ((sent->times & bit) != 0 || *is_added == (edit->kind == EDIT_ADD) ||
+        !edit_can_converge(edit)) {
         return false;
     }
     *is_added = true;

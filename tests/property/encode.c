@@ -215,9 +215,11 @@ static bool has_wrong_type(const struct edit *edit)
     return says(edit, FIELD_TYPE) && value_of(edit, FIELD_TYPE) % 4 == 3;
 }
 
-bool edit_keeps_type(const struct edit *edit)
+bool edit_can_converge(const struct edit *edit)
 {
-    return !has_wrong_type(edit);
+    bool has_empty_map = edit->kind == EDIT_UPDATE && says(edit, FIELD_DEEPER) &&
+                         value_of(edit, FIELD_DEEPER) % 3 == 0;
+    return !has_wrong_type(edit) && !has_empty_map;
 }
 
 static void write_kind(struct part *part)

@@ -80,8 +80,10 @@ static struct edit throw_converging(struct making *making, const struct step *st
     edit.kind = !*is_added ? EDIT_ADD : dice_one_in(dice, 10) ? EDIT_REMOVE : EDIT_UPDATE;
     *is_added = true;
     edit.fields &= (1U << CONVERGING_FIELDS) - 1;
-    edit.value += edit_keeps_type(&edit) ? 0 : 1;
-    edit.time_ms = making->next_time_ms++;
+    while (!edit_can_converge(&edit)) {
+        edit.value++;
+    }
+    edit.time_ms = making->next_time_ms++ - HISTORY_CONVERGING_MS;
     return edit;
 }
 
@@ -155,7 +157,7 @@ struct history *history_create(const struct history_traits *traits, uint64_t see
     history->elements_max = dice_one_in(dice, 4) ? 1 + dice_below(dice, HISTORY_ELEMENTS) : 0;
     history->strategy = dice_below(dice, traits->has_merge ? 4 : 3);
     history->is_strategy_fixed = dice_one_in(dice, 6);
-    history->is_stamped = dice_below(dice, 2);
+    history->is_stamped = traits->only_converging || dice_one_in(dice, 2) ? 1 : 0;
     for (int i = 0; i < HISTORY_CHOICES; i++) {
         history->choices[i] = (uint32_t)(dice_throw(dice) >> 33);
     }

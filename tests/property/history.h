@@ -20,7 +20,8 @@ enum {
     HISTORY_PARTITIONS = 2,
     HISTORY_FIELDS = 17, /* that an edit can say something about (encode.c) */
     HISTORY_CHOICES = 4,
-    HISTORY_EDITS_MAX = 64,    /* of a batch */
+    HISTORY_EDITS_MAX = 64,     /* of a batch */
+    HISTORY_CONVERGING_MS = 64, /* edits that are to converge stand in so many before the start */
     HISTORY_START_MS = 1000000 /* the worker's clock at the beginning; edits' times count from it */
 };
 
@@ -91,8 +92,9 @@ void history_print(const struct history *history, FILE *out);
  * is not there any more. */
 bool step_encode(const struct history *history, const struct step *step, struct buffer *out);
 
-/** Whether an update is valid whatever it is applied to: it does not take the type away. */
-bool edit_keeps_type(const struct edit *edit);
+/** Whether the convergence clause can speak of an edit: it is valid whatever it is applied to,
+ * which one that takes the type away is not, and no update has an empty map in it (converge.c). */
+bool edit_can_converge(const struct edit *edit);
 
 /** "s0"; and the element ids as they are stored. Static. */
 const char *history_scene_id(uint32_t scene);

@@ -57,6 +57,7 @@ static const char help[] =
     "  --property NAME  only this one\n"
     "  --seed S         of the first history; the next has S + 1; default: from the clock\n"
     "  --cases N        histories for each property; default: 100\n"
+    "  --shrink yes|no  no: end at the first failure, and leave it as it is\n"
     "  --list           print the properties\n"
     "  --help           print this\n";
 

@@ -25,7 +25,7 @@ static void report(const struct property *property, struct history *history, uin
 {
     struct property copy = *property;
     struct verdict verdict = {.reason = "it holds when it is checked again"};
-    (void)printf("%s: %s\n  does not hold for --property %s --seed %" PRIu64
+    (void)printf("[FAIL] property/%s: %s\n  does not hold for --property %s --seed %" PRIu64
                  " --cases 1; made small:\n",
                  property->name, property->meaning, property->name, seed);
     (void)fflush(stdout);
@@ -43,12 +43,18 @@ static bool check_property(const struct property *property, const struct runner_
         struct verdict verdict;
         struct history *history = history_create(&property->traits, options->seed + i);
         if (!property->check(history, &verdict)) {
-            report(property, history, options->seed + i);
+            if (options->only_asks) {
+                (void)printf("[FAIL] property/%s: %s\n", property->name, verdict.reason);
+                history_free(history);
+            } else {
+                report(property, history, options->seed + i);
+            }
             return false;
         }
         history_free(history);
     }
-    (void)printf("%s: holds for %" PRIu64 " histories\n", property->name, options->cases);
+    (void)printf("[PASS] property/%s: holds for %" PRIu64 " histories\n", property->name,
+                 options->cases);
     (void)fflush(stdout);
     return true;
 }
@@ -61,6 +67,9 @@ bool runner_check(const struct property *properties, size_t count,
     for (size_t i = 0; i < count; i++) {
         if (options->property == NULL || strcmp(options->property, properties[i].name) == 0) {
             holds = check_property(&properties[i], options) && holds;
+        }
+        if (!holds && options->only_asks) {
+            break;
         }
     }
     return holds;
@@ -83,6 +92,10 @@ static bool take_argument(const struct property *properties, size_t count, const
             }
         }
         return options->property != NULL;
+    }
+    if (strcmp(name, "--shrink") == 0) {
+        options->only_asks = strcmp(value, "no") == 0;
+        return options->only_asks || strcmp(value, "yes") == 0;
     }
     if (strcmp(name, "--seed") == 0) {
         return parse_number(value, &options->seed);

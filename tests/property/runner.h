@@ -12,14 +12,15 @@ struct runner_options {
     const char *property; /* its name; NULL: all of the table */
     uint64_t seed;        /* of the first case; the next has one more */
     uint64_t cases;       /* of each property */
+    bool only_asks;       /* ends at the first failure, and does not make it small */
 };
 
 /** A seed that is new every time. */
 uint64_t runner_fresh_seed(void);
 
 /**
- * Takes `--property NAME`, `--seed S`, `--cases N`. False: there is no such, or it has no such
- * value, and that was printed.
+ * Takes `--property NAME`, `--seed S`, `--cases N`, `--shrink yes|no`. False: there is no such, or
+ * it has no such value, and that was printed.
  */
 bool runner_take_arguments(const struct property *properties, size_t count, int argc, char **argv,
                            struct runner_options *options);
