@@ -221,6 +221,17 @@ static void decide_reused(struct delivery *delivery, const struct known_record *
               known->record.delivery.offset);
 }
 
+/* Not applied, but its place counts: a later redelivery of it must stay recognised even when the
+ * record is gone by then, or it would be applied after it was answered otherwise. That holds for
+ * those behind it too: where this is a redelivery itself, the position must not go back to it. */
+static void pass_by(struct scene_work *work, const struct delivery *delivery,
+                    struct portion *portion)
+{
+    if (!is_behind_position(work, delivery)) {
+        advance_position(work, delivery, portion);
+    }
+}
+
 static bool decide_one(struct scene_work *work, struct delivery *delivery,
                        const struct work_context *context, struct portion *portion,
                        struct error *error)
@@ -229,16 +240,12 @@ static bool decide_one(struct scene_work *work, struct delivery *delivery,
     case VERDICT_NEW:
         return decide_new(work, delivery, context, portion, error);
     case VERDICT_RESENT:
-        /* Not applied, but its place counts: a later redelivery of it must stay recognised even
-         * when the record is gone by then. That holds for those behind it too: where this is a
-         * redelivery itself, the position must not go back to it. */
-        if (!is_behind_position(work, delivery)) {
-            advance_position(work, delivery, portion);
-        }
+        pass_by(work, delivery, portion);
         return decide_again(work, delivery, context, error);
     case VERDICT_REDELIVERED:
         return decide_again(work, delivery, context, error);
     case VERDICT_REUSED:
+        pass_by(work, delivery, portion);
         decide_reused(delivery, &work->known[delivery->known_index]);
         return true;
     case VERDICT_STALE:
