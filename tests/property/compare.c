@@ -163,15 +163,37 @@ static bool publishes_all_of(const struct kafka *kafka, const struct kafka *expe
     return true;
 }
 
+/* How many batches a run remembers, of a history that all of its steps stand in. */
+struct remembering {
+    const struct history *history;
+    uint32_t batches_max; /* 0: all */
+};
+
+/* Whether the batch is surely remembered: one of the scene's newest. What waits for a retry is done
+ * later, and which are the newest is not that plain then. */
+static bool is_remembered(void *context, const struct step *step, const struct step *sent)
+{
+    const struct remembering *remembering = context;
+    uint32_t newer = 0;
+    for (const struct step *between = sent + 1; between < step; between++) {
+        newer += between->kind == STEP_SEND && between->scene == sent->scene ? 1 : 0;
+    }
+    return remembering->batches_max == 0 ||
+           (remembering->history->retries_max == 0 && newer < remembering->batches_max);
+}
+
 bool property_redelivery_changes_nothing(const struct history *history, struct verdict *verdict)
 {
+    struct remembering remembering = {.history = history, .batches_max = history->choices[2] % 4};
     struct engine_plan plan = {
         .is_eager = true,
         .cut_max = history->choices[0] % CUT_MAX,
         .cut_seed = history->choices[0],
         .has_cache = history->choices[1] % 2 == 1,
         .is_pipelined = history->choices[1] / 2 % 2 == 1,
-        .dedupe_batches_max = history->choices[2] % 4, /* 0: the default */
+        .dedupe_batches_max = remembering.batches_max, /* 0: the default */
+        .may_refer = is_remembered,
+        .observe_context = &remembering,
     };
     struct engine *again = engine_create(history, &plan);
     plan.skips_again = true;

@@ -259,7 +259,7 @@ static void produce(struct engine *engine, const struct step *step)
     buffer_clear(&engine->message);
     if (sent == NULL ||
         (step->kind != STEP_SEND && plan->may_refer != NULL &&
-         !plan->may_refer(plan->observe_context, sent)) ||
+         !plan->may_refer(plan->observe_context, step, sent)) ||
         !step_encode(history, step, &engine->message)) {
         return;
     }

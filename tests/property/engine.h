@@ -33,7 +33,7 @@ struct engine_plan {
     bool (*observe)(void *context, struct verdict *verdict);
     void *observe_context;
     /* Asked before a RESEND or REUSE of what was sent; NULL: all are produced. */
-    bool (*may_refer)(void *context, const struct step *sent);
+    bool (*may_refer)(void *context, const struct step *step, const struct step *sent);
     /* Called where the process has died, before another one begins; the same. */
     bool (*observe_death)(void *context, struct verdict *verdict);
 };

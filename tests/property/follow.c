@@ -56,9 +56,10 @@ static bool follow(void *context, struct verdict *verdict)
     return true;
 }
 
-static bool may_refer(void *context, const struct step *sent)
+static bool may_refer(void *context, const struct step *step, const struct step *sent)
 {
     const struct following *following = context;
+    (void)step;
     return following->remembered == 0 ||
            follower_remembers(following->follower, sent, following->remembered);
 }

@@ -130,6 +130,9 @@ static void throw_step(struct making *making, struct step *step)
     };
     /* Mostly the scene's own partition: a producer may also key records otherwise. */
     step->partition = dice_one_in(dice, 8) ? 1 - step->scene : step->scene;
+    if (step->kind == STEP_RESEND || step->kind == STEP_AGAIN) {
+        step->partition = dice_below(dice, HISTORY_PARTITIONS);
+    }
     if (dice_one_in(dice, 3)) {
         step->strategy = 1 + dice_below(dice, making->traits->has_merge ? 4 : 3);
     }

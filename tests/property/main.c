@@ -22,7 +22,7 @@ static const struct property properties[] = {
      .check = property_cuts_do_not_matter},
     {.name = "redelivery",
      .meaning = "records that are delivered again change nothing, whatever was evicted",
-     .traits = {.steps_max = 40, .edits_max = 5, .has_deliveries_again = true},
+     .traits = {.steps_max = 40, .edits_max = 5, .has_resends = true, .has_deliveries_again = true},
      .check = property_redelivery_changes_nothing},
     {.name = "death",
      .meaning = "a batch is in the store whole or not at all wherever the worker dies, and in the "
