@@ -107,6 +107,9 @@ static void open_store(struct engine *engine)
     for (int i = 0; i < READY_POLLS_MAX && !store_is_ready(engine->within); i++) {
         (void)store_poll(engine->within, 10);
     }
+    if (engine->plan.refused_scene != NULL) {
+        memory_store_set_wrong_type(engine->within, span_of_text(engine->plan.refused_scene), true);
+    }
     engine->store = mortal_store_create(engine->within, &engine->doom);
 }
 

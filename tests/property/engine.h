@@ -28,7 +28,8 @@ struct engine_plan {
     uint32_t lost_offsets;       /* offsets that the dead process did not get committed */
     enum trouble trouble;        /* before every `trouble_every`-th cycle */
     uint32_t trouble_every;
-    const char *redis_url; /* NULL: the memory store */
+    const char *refused_scene; /* the memory store refuses its data; NULL: no scene's */
+    const char *redis_url;     /* NULL: the memory store */
     /* Called after every cycle that settled something; false ends the run. */
     bool (*observe)(void *context, struct verdict *verdict);
     void *observe_context;

@@ -42,6 +42,11 @@ static const struct property properties[] = {
      .meaning = "the ledger finds nothing lost, doubled or differing, also after a death",
      .traits = {.steps_max = 40, .edits_max = 6, .has_resends = true, .has_deliveries_again = true},
      .check = property_ledger_agrees},
+    {.name = "refusals",
+     .meaning = "batches of a scene whose data the store refuses are answered once, and harm "
+                "nobody",
+     .traits = {.steps_max = 30, .edits_max = 6},
+     .check = property_refusals_stay_alone},
     {.name = "convergence",
      .meaning = "merge: every order of the clients' batches ends in the same elements",
      .traits = {.steps_max = 10, .edits_max = 6, .has_merge = true, .only_converging = true},

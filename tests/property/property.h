@@ -33,6 +33,9 @@ bool property_nothing_goes_back(const struct history *history, struct verdict *v
 bool property_counts_add_up(const struct history *history, struct verdict *verdict);
 bool property_ledger_agrees(const struct history *history, struct verdict *verdict);
 
+/* refuse.c: a scene whose data the store refuses. */
+bool property_refusals_stay_alone(const struct history *history, struct verdict *verdict);
+
 /* converge.c: merge. */
 bool property_merge_converges(const struct history *history, struct verdict *verdict);
 
