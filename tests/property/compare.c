@@ -5,7 +5,7 @@
 #include "tests/property/property.h"
 #include "tests/property/state.h"
 
-enum { DUMP_BYTES_MAX = 64 << 20, CUT_MAX = 9, DEATHS = 3 };
+enum { DUMP_BYTES_MAX = 64 << 20, CUT_MAX = 9, DEATHS = 3, POINTS_FEW = 16 };
 
 static void dump(struct engine *engine, bool only_effects, struct buffer *out)
 {
@@ -301,6 +301,26 @@ static uint64_t count_points(const struct history *history)
     return points;
 }
 
+/* At every point where there are few, else at some, before and after what happens there. */
+static bool die_often(const struct history *history, struct engine *quiet, struct dying *dying,
+                      uint64_t points, struct verdict *verdict)
+{
+    struct dice dice = {.state = history->choices[3]};
+    bool at_all = points <= POINTS_FEW;
+    uint64_t deaths = at_all ? 2 * points : DEATHS;
+    for (uint64_t i = 0; i < deaths; i++) {
+        uint64_t dies_at = 1 + (at_all ? i / 2 : dice_throw(&dice) % points);
+        bool dies_after = at_all ? i % 2 == 1 : dice_one_in(&dice, 2);
+        struct verdict inner;
+        if (!die_once(history, quiet, dying, dies_at, dies_after, &inner)) {
+            return verdict_fails(verdict, "death at point %llu of %llu, %s it: %.800s",
+                                 (unsigned long long)dies_at, (unsigned long long)points,
+                                 dies_after ? "after" : "before", inner.reason);
+        }
+    }
+    return true;
+}
+
 bool property_death_tears_no_batch(const struct history *history, struct verdict *verdict)
 {
     struct dying dying = {.engine = NULL};
@@ -310,17 +330,7 @@ bool property_death_tears_no_batch(const struct history *history, struct verdict
     dying.engine = quiet;
     bool holds = note_stage(&dying, verdict) && engine_run(quiet, verdict);
     uint64_t points = count_points(history);
-    struct dice dice = {.state = history->choices[3]};
-    for (int i = 0; i < DEATHS && holds && points > 0; i++) {
-        uint64_t dies_at = 1 + dice_throw(&dice) % points;
-        bool dies_after = dice_one_in(&dice, 2);
-        struct verdict inner;
-        if (!die_once(history, quiet, &dying, dies_at, dies_after, &inner)) {
-            holds = verdict_fails(verdict, "death at point %llu of %llu, %s it: %.800s",
-                                  (unsigned long long)dies_at, (unsigned long long)points,
-                                  dies_after ? "after" : "before", inner.reason);
-        }
-    }
+    holds = holds && die_often(history, quiet, &dying, points, verdict);
     for (uint32_t i = 0; i < HISTORY_SCENES; i++) {
         for (size_t k = 0; k < dying.stages[i].count; k++) {
             buffer_deinit(&dying.stages[i].dumps[k]);
