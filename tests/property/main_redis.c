@@ -9,7 +9,11 @@ enum { EXIT_USAGE = 64, CASES_DEFAULT = 25 };
 static const struct property properties[] = {
     {.name = "model",
      .meaning = "scenes, results and messages on a Redis are what the model makes of the log",
-     .traits = {.steps_max = 30, .edits_max = 8, .has_resends = true, .has_deliveries_again = true},
+     .traits = {.steps_max = 30,
+                .edits_max = 8,
+                .has_resends = true,
+                .has_deliveries_again = true,
+                .has_merge = true},
      .check = property_engine_is_model},
 };
 

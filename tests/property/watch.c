@@ -14,7 +14,6 @@ static struct model_settings settings_of(const struct history *history)
     settings.retries_max = history->retries_max;
     settings.strategy = (enum model_strategy)history->strategy;
     settings.allow_batch_strategy = history->is_strategy_fixed == 0;
-    settings.allow_merge = true;
     return settings;
 }
 
