@@ -353,7 +353,9 @@ static void append_hex(struct buffer *out, struct span bytes)
     }
 }
 
-void memory_store_dump(const struct store *base, struct span session_id, struct buffer *out)
+static void visit_scene(const struct memory_scene *scene,
+                        void (*visit)(void *context, const struct memory_store_field *field),
+                        void *context)
 {
     static const char *const names[MEMORY_TOMBSTONES_BY_TIME] = {
         [MEMORY_META] = "meta",
@@ -363,17 +365,46 @@ void memory_store_dump(const struct store *base, struct span session_id, struct 
         [MEMORY_BATCHES_OLD] = "batches.old",
         [MEMORY_PENDING] = "pending",
     };
+    for (size_t key = 0; key < MEMORY_TOMBSTONES_BY_TIME; key++) {
+        const struct memory_table *table = &scene->tables[key];
+        for (size_t i = 0; i < table->count; i++) {
+            const struct memory_store_field field = {
+                .session_id = memory_item_key(scene->session),
+                .key = names[key],
+                .name = memory_item_key(table->items[i]),
+                .value = memory_item_value(table->items[i]),
+            };
+            visit(context, &field);
+        }
+    }
+}
+
+void memory_store_visit(const struct store *base,
+                        void (*visit)(void *context, const struct memory_store_field *field),
+                        void *context)
+{
+    const struct memory_store *store = (const struct memory_store *)base;
+    for (size_t i = 0; i < store->scene_count; i++) {
+        visit_scene(store->scenes[i], visit, context);
+    }
+}
+
+static void append_field(void *context, const struct memory_store_field *field)
+{
+    struct buffer *out = context;
+    buffer_append_format(out, "%s ", field->key);
+    append_escaped(out, field->name);
+    buffer_append(out, " ", 1);
+    append_hex(out, field->value);
+    buffer_append(out, "\n", 1);
+}
+
+void memory_store_dump(const struct store *base, struct span session_id, struct buffer *out)
+{
     const struct memory_store *store = (const struct memory_store *)base;
     bool found;
     size_t place = find_place(store, session_id, &found);
-    for (size_t key = 0; found && key < MEMORY_TOMBSTONES_BY_TIME; key++) {
-        const struct memory_table *table = &store->scenes[place]->tables[key];
-        for (size_t i = 0; i < table->count; i++) {
-            buffer_append_format(out, "%s ", names[key]);
-            append_escaped(out, memory_item_key(table->items[i]));
-            buffer_append(out, " ", 1);
-            append_hex(out, memory_item_value(table->items[i]));
-            buffer_append(out, "\n", 1);
-        }
+    if (found) {
+        visit_scene(store->scenes[place], append_field, out);
     }
 }

@@ -23,6 +23,18 @@ struct store *memory_store_create(const struct store_retention *retention);
 struct buffer;
 void memory_store_dump(const struct store *store, struct span session_id, struct buffer *out);
 
+/** One field of what is kept; views until the next request. */
+struct memory_store_field {
+    struct span session_id;
+    const char *key; /* "meta", "elements", "tombstones", "batches", "batches.old", "pending" */
+    struct span name, value;
+};
+
+/** Shows every field of every scene, in the order of the dump. */
+void memory_store_visit(const struct store *store,
+                        void (*visit)(void *context, const struct memory_store_field *field),
+                        void *context);
+
 /* Faults, for tests. Each acts on the next matching request, then is gone. */
 enum memory_store_fault {
     /* The next commit, or write of the watermark, takes effect and completes as UNKNOWN. */
