@@ -425,7 +425,10 @@ void sink_send(struct sink *sink, struct outgoing *outgoing)
 static int wait_ms(const struct sink *sink, int timeout_ms)
 {
     uint64_t now_ms = clock_monotonic_ms(&sink->clock);
-    uint64_t until_ms = sink->producer == NULL ? sink->create_producer_ms : sink->next_send_ms;
+    uint64_t until_ms = sink->next_send_ms;
+    if (sink->producer == NULL && sink->create_producer_ms > until_ms) {
+        until_ms = sink->create_producer_ms;
+    }
     if (sink->queue_full || sink->alone_count > 0 || until_ms >= now_ms + (uint64_t)timeout_ms) {
         return timeout_ms;
     }
