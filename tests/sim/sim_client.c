@@ -129,6 +129,20 @@ void rd_kafka_destroy_flags(rd_kafka_t *client, int flags)
     rd_kafka_destroy(client);
 }
 
+bool sim_kafka_end_process(struct sim_kafka *kafka, const struct sim_process *process)
+{
+    bool is_any = false;
+    for (struct rd_kafka_s *client = kafka->clients; client != NULL;) {
+        struct rd_kafka_s *next = client->next;
+        if (!client->is_destroyed && client->process == process) {
+            rd_kafka_destroy(client);
+            is_any = true;
+        }
+        client = next;
+    }
+    return is_any;
+}
+
 void *rd_kafka_opaque(const rd_kafka_t *client)
 {
     return client->conf.opaque;

@@ -71,6 +71,9 @@ void sim_kafka_destroy(struct sim_kafka *kafka);
 void sim_kafka_send(struct sim_kafka *kafka, const char *topic, int32_t partition, struct span key,
                     struct span value, int64_t timestamp_ms, const char *header);
 
+/** The process is over: whether it left clients behind, which are ended then. */
+bool sim_kafka_end_process(struct sim_kafka *kafka, const struct sim_process *process);
+
 /** Whether all that is to be consumed is committed. */
 bool sim_kafka_is_consumed(const struct sim_kafka *kafka);
 

@@ -5,6 +5,7 @@
 
 enum {
     SLICE_US = 1000,
+    CALL_US = 10,
     PREEMPTED_MS_MAX = 25,
     DEATH_WAITS_MAX = 1000000 /* a dead process that waits so often never ends */
 };
@@ -109,6 +110,7 @@ int nanosleep(const struct timespec *requested, struct timespec *remaining)
 {
     struct sim_process *process = sim_process_current();
     (void)remaining;
+    sim_process_spend(process, CALL_US);
     uint64_t until_ms = sim_process_now_ms(process) + (uint64_t)requested->tv_sec * 1000 +
                         (uint64_t)requested->tv_nsec / 1000000;
     while (sim_process_now_ms(process) < until_ms) {

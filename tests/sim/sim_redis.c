@@ -158,6 +158,9 @@ static void give_up(struct connection *connection)
 static void disconnect(struct connection *connection)
 {
     struct sim_redis *redis = connection->redis;
+    if (!connection->is_connected && connection->has_come_up) {
+        plan_connect(connection); /* the worker never knew of it */
+    }
     connection->has_come_up = false;
     connection->is_broken = true;
     bool arrives = soak_random_chance(redis->random, ARRIVES_PER_MILLE);

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "worker/source_internal.h"
+
 enum {
     IDLE_POLL_MS = 200, /* as command_worker.c has it */
     POINT_US = 30,
@@ -89,6 +91,13 @@ static void run(void *context)
     store_destroy(store);
     cycle_destroy(cycle);
     source_destroy(source);
+    if (sim_kafka_end_process(options->kafka, &worker->process)) {
+        /* Kafka did not let the consumer go in time: what the source left to the end of the
+         * process. */
+        assignment_deinit(&source->assignment);
+        buffer_deinit(&source->committed_text);
+        free(source);
+    }
     progress_deinit(&worker->progress);
 }
 
