@@ -68,7 +68,7 @@ enum verdict __wrap_recognise(const struct recognition_case *arrived)
 {
     enum verdict verdict = __real_recognise(arrived);
     bool is_known = verdict == VERDICT_REDELIVERED || verdict == VERDICT_RESENT;
-    return sim_break_is(SIM_BREAK_RECOGNITION) && is_known ? VERDICT_NEW : verdict;
+    return sim_break_is(SIM_BREAK_RECOGNITION) && is_known ? VERDICT_STALE : verdict;
 }
 
 struct watermark_judgement __wrap_watermark_judge(const struct watermark_case *partition)

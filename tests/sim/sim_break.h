@@ -12,7 +12,7 @@
 
 enum sim_break {
     SIM_BREAK_NOTHING,
-    SIM_BREAK_RECOGNITION,  /* a redelivered or resent batch counts as new */
+    SIM_BREAK_RECOGNITION,  /* a redelivered or resent batch gets no answer */
     SIM_BREAK_LOSS,         /* a watermark that went back means nothing */
     SIM_BREAK_MARK,         /* commits do not name the watermark that they build on */
     SIM_BREAK_SETTLE_FIRST, /* offsets are given free for commit before the work is done */

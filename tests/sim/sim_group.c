@@ -224,9 +224,9 @@ static void join_now(void *context)
     struct rd_kafka_s *client = context;
     struct sim_kafka *kafka = client->kafka;
     if (!client->is_destroyed && !client->process->is_dead && client->member == NULL &&
-        !client->is_closing && kafka->member_count < SIM_MEMBERS_MAX) {
+        !client->is_closing) {
         struct sim_member *member = calloc(1, sizeof *member);
-        assert(member != NULL);
+        assert(member != NULL && kafka->member_count < SIM_MEMBERS_MAX);
         member->client = client;
         member->seen_ms = kafka->time->now_ms;
         client->member = member;

@@ -16,7 +16,7 @@
 enum {
     SIM_HEADERS_MAX = 16,
     SIM_CLAIMS_MAX = SIM_PARTITIONS_MAX * SIM_TOPICS_MAX,
-    SIM_MEMBERS_MAX = 16
+    SIM_MEMBERS_MAX = 64 /* those that died and are not missed yet among them */
 };
 
 struct sim_header {

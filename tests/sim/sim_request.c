@@ -125,25 +125,50 @@ struct sim_request *sim_request_make_watermark(struct watermark_request *waterma
 
 /* --- Completion --- */
 
+/* The worker's arena has a cap, as with the Redis store: then this request can never work. */
+static bool give_values(const struct scene_load *from, struct scene_load *to)
+{
+    to->element_values = arena_alloc_array(to->arena, from->element_count, sizeof(struct span));
+    to->record_values = arena_alloc_array(to->arena, from->record_count, sizeof(struct span));
+    if (to->element_values == NULL || to->record_values == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < from->element_count + from->record_count; i++) {
+        bool is_element = i < from->element_count;
+        struct span value =
+            is_element ? from->element_values[i] : from->record_values[i - from->element_count];
+        struct span given = span_is_absent(value) ? value : arena_copy(to->arena, value);
+        if (span_is_absent(given) && !span_is_absent(value)) {
+            return false;
+        }
+        *(is_element ? &to->element_values[i] : &to->record_values[i - from->element_count]) =
+            given;
+    }
+    return true;
+}
+
 static void complete_load(struct sim_request *request)
 {
     const struct scene_load *from = &request->load;
     struct scene_load *to = request->asked_load;
     to->error = from->error;
-    if (from->status == STORE_DONE) {
-        to->version = from->version;
-        to->token = from->token;
-        to->scene_element_count = from->scene_element_count;
-        to->stored_count = from->stored_count;
-        to->element_values = copy_spans(to->arena, from->element_values, from->element_count);
-        to->record_values = copy_spans(to->arena, from->record_values, from->record_count);
-        for (size_t i = 0; i < from->position_count; i++) {
-            to->positions[i].known = from->positions[i].known;
-            to->positions[i].offset = from->positions[i].offset;
-            to->positions[i].timestamp_ms = from->positions[i].timestamp_ms;
-        }
-    }
     to->status = from->status;
+    if (from->status != STORE_DONE) {
+        return;
+    }
+    to->version = from->version;
+    to->token = from->token;
+    to->scene_element_count = from->scene_element_count;
+    to->stored_count = from->stored_count;
+    for (size_t i = 0; i < from->position_count; i++) {
+        to->positions[i].known = from->positions[i].known;
+        to->positions[i].offset = from->positions[i].offset;
+        to->positions[i].timestamp_ms = from->positions[i].timestamp_ms;
+    }
+    if (!give_values(from, to)) {
+        error_set(&to->error, ERROR_OUT_OF_MEMORY, "no room in the arena for a scene's values");
+        to->status = STORE_FAILED;
+    }
 }
 
 static void complete_commit(struct sim_request *request)

@@ -103,7 +103,8 @@ static void make_kafka(struct sim_world *world)
     const struct sim_kafka_options options = {
         .partition_count = world->character.partition_count,
         .retries_max = RETRIES,
-        .log_append_time = chance(world, 700),
+        /* When a batch arrived by a worker's clock is told by its record alone. */
+        .log_append_time = chance(world, 700) || world->character.small_dedupe,
         .cooperative = chance(world, 500),
         .latency_ms_max = between(world, 1, 20),
         .session_ms = SESSION_MS,
