@@ -162,17 +162,28 @@ static void break_something(struct sim_world *world, enum sim_fault fault)
 
 static void plan_next(struct sim_world *world);
 
+/* One of those that the seed has; SIM_FAULT_COUNT: it has none. */
+static enum sim_fault draw_fault(struct sim_world *world)
+{
+    enum sim_fault drawn = SIM_FAULT_COUNT;
+    uint32_t count = 0;
+    for (int fault = 0; fault < SIM_FAULT_COUNT; fault++) {
+        count += world->character.has_fault[fault];
+        if (world->character.has_fault[fault] && soak_random_below(&world->random, count) == 0) {
+            drawn = (enum sim_fault)fault;
+        }
+    }
+    return drawn;
+}
+
 static void strike(void *context)
 {
     struct sim_world *world = context;
-    if (world->is_mended) {
-        return;
-    }
-    enum sim_fault fault = (enum sim_fault)soak_random_below(&world->random, SIM_FAULT_COUNT);
-    if (world->character.has_fault[fault]) {
+    enum sim_fault fault = world->is_mended ? SIM_FAULT_COUNT : draw_fault(world);
+    if (fault != SIM_FAULT_COUNT) {
         break_something(world, fault);
+        plan_next(world);
     }
-    plan_next(world);
 }
 
 static void plan_next(struct sim_world *world)

@@ -10,12 +10,14 @@
 enum {
     OVERSEE_MS = 100,
     REST_MS = 3000, /* without anything open: the watermarks have been looked at since */
-    RESTLESS_MS_MAX = 900000,
+    RESTLESS_MS_MAX = 120000,
     STOP_MS_MAX = 120000,
     RESTART_MS_MAX = 2500,
     FINDINGS_MAX = 10,
+    KINDS_USUAL = 4,
+    KINDS_MAX = 30, /* drawn, some of them several times */
     SENDING_MS_MIN = 2000,
-    SENDING_MS_MAX = 60000,
+    SENDING_MS_MAX = 25000,
     RETRIES = 3,
     SESSION_MS = 6000,
     REBALANCE_MS = 8000,
@@ -52,6 +54,23 @@ static uint32_t between(struct sim_world *world, uint32_t low, uint32_t high)
     return (uint32_t)soak_random_between(&world->random, low, high);
 }
 
+/* Mostly few kinds of faults, which meet workers that are busy; now and then many at once. What
+ * the guarantees are about comes more often than the rest. */
+static void draw_faults(struct sim_world *world)
+{
+    bool *has_fault = world->character.has_fault;
+    uint32_t kinds = between(world, 1, chance(world, 700) ? KINDS_USUAL : KINDS_MAX);
+    for (uint32_t i = 0; i < kinds; i++) {
+        uint32_t drawn = soak_random_below(&world->random, SIM_FAULT_COUNT);
+        drawn = chance(world, 200) ? SIM_FAULT_LOSS : drawn;
+        has_fault[chance(world, 150) ? SIM_FAULT_CRASH : drawn] = true;
+    }
+    /* Which of a batch's histories counts is told by its record alone: that must be there. */
+    if (world->character.small_dedupe) {
+        has_fault[SIM_FAULT_LOSS] = false;
+    }
+}
+
 static void draw_character(struct sim_world *world)
 {
     struct sim_character *character = &world->character;
@@ -63,13 +82,8 @@ static void draw_character(struct sim_world *world)
     character->burst_pause_ms = 1 + 2 * between(world, SENDING_MS_MIN, SENDING_MS_MAX) / bursts;
     character->fault_pause_ms = between(world, 20, chance(world, 300) ? 4000 : 400);
     character->small_dedupe = chance(world, 200);
-    for (size_t i = 0; i < SIM_FAULT_COUNT; i++) {
-        bool is_wanted = chance(world, 500) && !world->plan.without_faults;
-        character->has_fault[i] = is_wanted;
-    }
-    /* Which of a batch's histories counts is told by its record alone: that must be there. */
-    if (character->small_dedupe) {
-        character->has_fault[SIM_FAULT_LOSS] = false;
+    if (!world->plan.without_faults) {
+        draw_faults(world);
     }
 }
 
