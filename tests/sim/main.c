@@ -25,7 +25,7 @@ struct arguments {
     uint64_t seconds; /* 0: one seed */
     const char *list; /* NULL: none */
     uint64_t batches;
-    bool without_faults, is_told;
+    bool without_faults, is_told, is_twice;
     enum sim_break broken;
 };
 
@@ -85,6 +85,7 @@ static int read_option(char **argv, struct arguments *arguments)
     }
     bool *flag = strcmp(name, "--without-faults") == 0 ? &arguments->without_faults
                  : strcmp(name, "--tell") == 0         ? &arguments->is_told
+                 : strcmp(name, "--twice") == 0        ? &arguments->is_twice
                                                        : NULL;
     if (flag != NULL) {
         *flag = true;
@@ -122,6 +123,10 @@ static bool run_seed(const struct arguments *arguments, uint64_t seed, struct to
     (void)printf("seed %" PRIu64, seed);
     (void)fflush(stdout);
     struct sim_outcome outcome = sim_world_run(&plan, stdout);
+    if (arguments->is_twice && sim_world_run(&plan, stdout).digest != outcome.digest) {
+        (void)printf(" (the second time it is another run)");
+        outcome.is_good = false;
+    }
     (void)printf(": %s, %" PRIu64 " operations, %" PRIu64 " records, %" PRIu64
                  " s, digest %016" PRIx64 "\n",
                  outcome.is_good ? "good" : "FAILED", outcome.operations, outcome.records,
