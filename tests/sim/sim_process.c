@@ -113,6 +113,7 @@ int nanosleep(const struct timespec *requested, struct timespec *remaining)
     sim_process_spend(process, CALL_US);
     uint64_t until_ms = sim_process_now_ms(process) + (uint64_t)requested->tv_sec * 1000 +
                         (uint64_t)requested->tv_nsec / 1000000;
+    process->empty_sleeps = until_ms > sim_process_now_ms(process) ? 0 : process->empty_sleeps + 1;
     while (sim_process_now_ms(process) < until_ms) {
         sim_process_wait(process, until_ms);
     }

@@ -34,6 +34,7 @@ struct sim_process {
     int64_t wall_skew_ms;
     unsigned crash_in; /* places where it may crash (fault points) until it does; 0: does not */
     uint64_t death_waits;
+    uint64_t empty_sleeps; /* in a row, for no time at all: it spins */
 };
 
 /** Wall time when the simulation begins. */

@@ -19,6 +19,7 @@ enum {
     SENDING_MS_MIN = 2000,
     SENDING_MS_MAX = 25000,
     RETRIES = 3,
+    EMPTY_SLEEPS_MAX = 1000,
     SESSION_MS = 6000,
     REBALANCE_MS = 8000,
     MANY_RECORDS = 1000000
@@ -357,6 +358,10 @@ static void step(struct sim_world *world)
         return;
     }
     sim_process_resume(&worker->process);
+    if (worker->process.empty_sleeps >= EMPTY_SLEEPS_MAX) {
+        found(world, "a worker spins: it sleeps for no time, again and again");
+        worker->process.empty_sleeps = 0;
+    }
     if (sim_worker_has_ended(worker)) {
         take_end(world, worker);
     }
