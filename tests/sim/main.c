@@ -31,6 +31,7 @@ struct arguments {
 
 struct totals {
     uint64_t seeds, operations, virtual_ms, faults[SIM_FAULT_COUNT];
+    struct stats stats;
     uint64_t since_ms;
 };
 
@@ -134,6 +135,7 @@ static bool run_seed(const struct arguments *arguments, uint64_t seed, struct to
     totals->seeds++;
     totals->operations += outcome.operations;
     totals->virtual_ms += outcome.virtual_ms;
+    sim_stats_add(&totals->stats, &outcome.stats);
     for (size_t i = 0; i < SIM_FAULT_COUNT; i++) {
         totals->faults[i] += outcome.faults[i];
     }
@@ -153,6 +155,14 @@ static void print_totals(const struct totals *totals)
         (void)printf("%s%s %" PRIu64, i == 0 ? "faults: " : ", ", sim_fault_name((enum sim_fault)i),
                      totals->faults[i]);
     }
+    const struct stats *stats = &totals->stats;
+    (void)printf("\nreached: applied %" PRIu64 ", redelivered %" PRIu64 ", resent %" PRIu64
+                 ", stale %" PRIu64 ", refused %" PRIu64 ", cycles %" PRIu64 ", repeated %" PRIu64
+                 ", races %" PRIu64 ", losses %" PRIu64 ", replayed %" PRIu64,
+                 stats->batches_applied, stats->batches_redelivered, stats->batches_resent,
+                 stats->batches_stale, stats->batches_refused, stats->cycles,
+                 stats->cycles_repeated, stats->commit_races, stats->lost_writes,
+                 stats->records_replayed);
     (void)printf("\n%" PRIu64 " seeds, %" PRIu64 " operations, %" PRIu64
                  " simulated seconds; %" PRIu64 " operations a minute\n",
                  totals->seeds, totals->operations, totals->virtual_ms / 1000,

@@ -241,6 +241,20 @@ void sim_world_start_worker(struct sim_world *world, unsigned number, uint64_t a
     sim_time_plan(&world->time, at_ms, start_now, &world->starts[number]);
 }
 
+void sim_stats_add(struct stats *sum, const struct stats *stats)
+{
+    sum->batches_applied += stats->batches_applied;
+    sum->batches_redelivered += stats->batches_redelivered;
+    sum->batches_resent += stats->batches_resent;
+    sum->batches_stale += stats->batches_stale;
+    sum->batches_refused += stats->batches_refused;
+    sum->commit_races += stats->commit_races;
+    sum->cycles += stats->cycles;
+    sum->cycles_repeated += stats->cycles_repeated;
+    sum->lost_writes += stats->lost_writes;
+    sum->records_replayed += stats->records_replayed;
+}
+
 /* A worker has ended: it was told to, or killed; else it gave up, which it has no reason to. */
 static void take_end(struct sim_world *world, struct sim_worker *worker)
 {
@@ -250,6 +264,7 @@ static void take_end(struct sim_world *world, struct sim_worker *worker)
         (worker->outcome == CYCLE_FATAL || worker->outcome == CYCLE_LOST)) {
         found(world, "a worker gave up");
     }
+    sim_stats_add(&world->stats, &worker->stats);
     sim_worker_end(worker);
     world->workers[number] = NULL;
     if (!world->is_over) {
@@ -435,6 +450,7 @@ struct sim_outcome sim_world_run(const struct sim_plan *plan, FILE *out)
         .records = sim_kafka_record_count(world->kafka),
         .virtual_ms = world->time.now_ms,
         .digest = sim_kafka_digest(world->kafka),
+        .stats = world->stats,
     };
     memcpy(outcome.faults, world->faults, sizeof outcome.faults);
     destroy_world(world);

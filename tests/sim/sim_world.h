@@ -75,7 +75,8 @@ struct sim_world {
     struct soak_batches *batches;
     uint64_t batches_sent, operations_sent;
     uint64_t faults[SIM_FAULT_COUNT];
-    bool has_lost; /* the store did */
+    struct stats stats; /* of those workers that have ended */
+    bool has_lost;      /* the store did */
     bool is_mended;
     uint64_t mended_ms, restless_ms; /* when it was mended; when something was last open */
     bool is_over;
@@ -87,10 +88,14 @@ struct sim_outcome {
     bool is_good;
     uint64_t operations, records, virtual_ms, digest;
     uint64_t faults[SIM_FAULT_COUNT];
+    struct stats stats; /* of all workers, those that died too */
 };
 
 /** Runs the seed. Findings go to `out`. */
 struct sim_outcome sim_world_run(const struct sim_plan *plan, FILE *out);
+
+/** Adds up what workers counted. */
+void sim_stats_add(struct stats *sum, const struct stats *stats);
 
 /* --- sim_faults.c --- */
 
