@@ -51,16 +51,39 @@ static struct sim_claim *find_claim(struct rd_kafka_s *client, const char *topic
     return NULL;
 }
 
+/* Whether it was paused when it was given up; forgets that. */
+static bool take_left_paused(struct rd_kafka_s *client, const struct sim_partition *partition)
+{
+    for (size_t i = 0; i < client->left_paused_count; i++) {
+        if (client->left_paused[i] == partition) {
+            client->left_paused[i] = client->left_paused[--client->left_paused_count];
+            return true;
+        }
+    }
+    return false;
+}
+
+static void drop_claim(struct rd_kafka_s *client, size_t place)
+{
+    const struct sim_claim *claim = &client->claims[place];
+    if (claim->is_paused) {
+        client->left_paused[client->left_paused_count++] = claim->partition;
+    }
+    client->claims[place] = client->claims[--client->claim_count];
+}
+
 static void add_claims(struct rd_kafka_s *client, const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++) {
+        struct sim_partition *partition =
+            sim_kafka_partition(client->kafka, list->elems[i].topic, list->elems[i].partition);
         assert(find_claim(client, list->elems[i].topic, list->elems[i].partition) == NULL);
         client->claims[client->claim_count++] = (struct sim_claim){
-            .partition =
-                sim_kafka_partition(client->kafka, list->elems[i].topic, list->elems[i].partition),
+            .partition = partition,
             .position = -1,
             .ready_ms = sim_client_link_ms(client) +
                         soak_random_below(client->kafka->random, FETCH_AGAIN_MS),
+            .is_paused = take_left_paused(client, partition),
         };
     }
 }
@@ -68,7 +91,9 @@ static void add_claims(struct rd_kafka_s *client, const rd_kafka_topic_partition
 rd_kafka_resp_err_t rd_kafka_assign(rd_kafka_t *client,
                                     const rd_kafka_topic_partition_list_t *partitions)
 {
-    client->claim_count = 0;
+    while (client->claim_count > 0) {
+        drop_claim(client, client->claim_count - 1);
+    }
     if (partitions != NULL) {
         add_claims(client, partitions);
     }
@@ -86,10 +111,10 @@ rd_kafka_error_t *rd_kafka_incremental_unassign(rd_kafka_t *client,
                                                 const rd_kafka_topic_partition_list_t *partitions)
 {
     for (int i = 0; i < partitions->cnt; i++) {
-        struct sim_claim *claim =
+        const struct sim_claim *claim =
             find_claim(client, partitions->elems[i].topic, partitions->elems[i].partition);
         assert(claim != NULL);
-        *claim = client->claims[--client->claim_count];
+        drop_claim(client, (size_t)(claim - client->claims));
     }
     return NULL;
 }

@@ -131,6 +131,9 @@ struct rd_kafka_s {
     bool is_subscribed, is_lost, is_closing, is_closed;
     struct sim_claim claims[SIM_CLAIMS_MAX];
     size_t claim_count, next_claim;
+    /* librdkafka keeps a pause over a rebalance. */
+    const struct sim_partition *left_paused[SIM_CLAIMS_MAX];
+    size_t left_paused_count;
     uint64_t commit_arrives_ms;
     struct rd_kafka_op_s *first_commit, *last_commit; /* on their way */
     struct rd_kafka_op_s *first_reply, *last_reply;
