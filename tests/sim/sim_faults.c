@@ -7,7 +7,8 @@ enum {
     LONG_AWAY_MS_MAX = 25000,
     LOSS_WRITES_MAX = 60,
     CLOCK_JUMP_MS_MAX = 600000,
-    FEW_MAX = 5
+    FEW_MAX = 5,
+    SOON_MS_MAX = 400
 };
 
 /* Mostly short, now and then beyond every time-out. */
@@ -84,9 +85,24 @@ static void refuse_sending(struct sim_world *world)
     sim_kafka_fail_sends(world->kafka, few(world));
 }
 
+static void end_producer_now(void *context)
+{
+    const struct sim_start *start = context;
+    const struct sim_worker *worker = start->world->workers[start->number];
+    if (worker != NULL && !start->world->is_mended) {
+        sim_kafka_end_producer(start->world->kafka, &worker->process);
+    }
+}
+
+/* At once, or while what was refused before waits to be sent again. */
 static void end_producer(struct sim_world *world, struct sim_worker *worker)
 {
-    sim_kafka_end_producer(world->kafka, &worker->process);
+    uint64_t at_ms = world->time.now_ms;
+    if (soak_random_chance(&world->random, 500)) {
+        sim_kafka_fail_sends(world->kafka, few(world));
+        at_ms += soak_random_below(&world->random, SOON_MS_MAX);
+    }
+    sim_time_plan(&world->time, at_ms, end_producer_now, &world->starts[worker->process.number]);
 }
 
 static void ignore_questions(struct sim_world *world)
