@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { STAT_BYTES_MAX = 1024, START_FIELD = 22, RESIDENT_FIELD = 24 };
@@ -14,19 +15,20 @@ static uint64_t ms_of(const struct timeval *time)
     return (uint64_t)time->tv_sec * 1000 + (uint64_t)time->tv_usec / 1000;
 }
 
-/** When the machine was started, by the wall clock; 0: unknown. */
-static uint64_t boot_wall_ms(void)
+static uint64_t ms_of_timespec(const struct timespec *time)
 {
-    char line[STAT_BYTES_MAX];
-    uint64_t seconds = 0;
-    FILE *file = fopen("/proc/stat", "r");
-    while (file != NULL && seconds == 0 && fgets(line, sizeof line, file) != NULL) {
-        (void)sscanf(line, "btime %" SCNu64, &seconds);
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return seconds * 1000;
+    return (uint64_t)time->tv_sec * 1000 + (uint64_t)time->tv_nsec / 1000000;
+}
+
+/** By the wall clock, when this process was started `start_ms` after the machine. Not by
+ * /proc/stat, which a hardened unit hides. */
+static uint64_t wall_ms_of(uint64_t start_ms)
+{
+    struct timespec wall, since_boot;
+    (void)clock_gettime(CLOCK_REALTIME, &wall);
+    (void)clock_gettime(CLOCK_BOOTTIME, &since_boot);
+    uint64_t boot_wall_ms = ms_of_timespec(&wall) - ms_of_timespec(&since_boot);
+    return boot_wall_ms + start_ms;
 }
 
 /** Field `number` of /proc/self/stat, counted from 1 as proc(5) does; 3 or more. The second one, a
@@ -73,7 +75,7 @@ bool process_usage_read(struct process_usage *out)
     uint64_t ticks_per_s = (uint64_t)sysconf(_SC_CLK_TCK);
     *out = (struct process_usage){
         .cpu_ms = ms_of(&usage.ru_utime) + ms_of(&usage.ru_stime),
-        .start_wall_ms = boot_wall_ms() + start_ticks * 1000 / ticks_per_s,
+        .start_wall_ms = wall_ms_of(start_ticks * 1000 / ticks_per_s),
         .resident_bytes = resident_pages * (uint64_t)sysconf(_SC_PAGESIZE),
         .open_files = count_open_files(),
         .open_files_max = (uint64_t)limit.rlim_cur,
