@@ -3,7 +3,12 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-enum { CACHE_BUCKETS_FIRST = 64 };
+#include "store/heap_bytes.h"
+
+enum {
+    CACHE_BUCKETS_FIRST = 64,
+    BUCKET_BYTES = 2 * sizeof(struct cache_entry *) /* per scene: there are up to two buckets */
+};
 
 struct cache_entry {
     struct scene *scene;
@@ -150,9 +155,10 @@ void scene_cache_trim(struct scene_cache *cache)
     /* Only what was taken since the last trim can have grown, and that stands in front. */
     for (struct cache_entry *entry = cache->newest; entry != NULL && entry->is_used;
          entry = entry->older) {
+        size_t bytes = entry->scene->bytes + heap_bytes(sizeof(*entry)) + BUCKET_BYTES;
         entry->is_used = false;
-        cache->bytes += entry->scene->bytes - entry->accounted_bytes;
-        entry->accounted_bytes = entry->scene->bytes;
+        cache->bytes += bytes - entry->accounted_bytes;
+        entry->accounted_bytes = bytes;
     }
     while (cache->oldest != NULL && cache->bytes > cache->bytes_max) {
         cache_drop_oldest(cache);

@@ -9,6 +9,7 @@
 #include "protocol/limits.h"
 #include "protocol/pack.h"
 #include "protocol/wire.h"
+#include "store/heap_bytes.h"
 
 enum {
     SCENE_SLOTS_FIRST = 16,
@@ -26,7 +27,7 @@ struct scene *scene_create(struct span session_id)
     }
     memcpy(id, session_id.data, session_id.size);
     scene->session_id = span_make(id, session_id.size);
-    scene->bytes = sizeof(*scene) + session_id.size;
+    scene->bytes = heap_bytes(sizeof(*scene)) + heap_bytes(session_id.size + 1);
     return scene;
 }
 
@@ -80,7 +81,8 @@ static bool scene_grow_slots(struct scene *scene)
             slots[slot_of(slots, count, element->id)] = element;
         }
     }
-    scene->bytes += (count - scene->slot_count) * sizeof(struct element *);
+    scene->bytes += heap_bytes(count * sizeof(struct element *)) -
+                    heap_bytes(scene->slot_count * sizeof(struct element *));
     free(scene->slots);
     scene->slots = slots;
     scene->slot_count = count;
@@ -114,7 +116,7 @@ struct element *scene_note(struct scene *scene, struct span id)
     element->is_loaded = scene->is_complete;
     scene->slots[slot_of(scene->slots, scene->slot_count, id)] = element;
     scene->used_slots++;
-    scene->bytes += sizeof(*element) + id.size;
+    scene->bytes += heap_bytes(sizeof(*element) + id.size);
     return element;
 }
 
@@ -178,7 +180,7 @@ static bool element_set_document(struct scene *scene, struct element *element, s
         if (room == NULL) {
             return false;
         }
-        scene->bytes += value.size - element->document_capacity;
+        scene->bytes += heap_bytes(value.size) - heap_bytes(element->document_capacity);
         element->document = room;
         element->document_capacity = value.size;
     }
@@ -329,7 +331,8 @@ struct store_position *scene_position(struct scene *scene, struct span name)
         if (grown == NULL) {
             return NULL;
         }
-        scene->bytes += (capacity - scene->position_capacity) * sizeof(struct store_position);
+        scene->bytes += heap_bytes(capacity * sizeof(struct store_position)) -
+                        heap_bytes(scene->position_capacity * sizeof(struct store_position));
         scene->positions = grown;
         scene->position_capacity = capacity;
     }
@@ -338,7 +341,7 @@ struct store_position *scene_position(struct scene *scene, struct span name)
         return NULL;
     }
     memcpy(copy, name.data, name.size);
-    scene->bytes += name.size;
+    scene->bytes += heap_bytes(name.size + 1);
     struct store_position *position = &scene->positions[scene->position_count++];
     *position = (struct store_position){.name = span_make(copy, name.size)};
     return position;
@@ -370,7 +373,8 @@ static bool scene_touch(struct scene *scene, struct element *element)
             if (grown == NULL) {
                 return false;
             }
-            scene->bytes += (capacity - scene->dirty_capacity) * sizeof(struct element *);
+            scene->bytes += heap_bytes(capacity * sizeof(struct element *)) -
+                            heap_bytes(scene->dirty_capacity * sizeof(struct element *));
             scene->dirty = grown;
             scene->dirty_capacity = capacity;
         }

@@ -72,7 +72,7 @@ struct scene {
     struct store_position *positions; /* names owned */
     size_t position_count, position_capacity;
 
-    size_t bytes; /* about what all of this takes, for the cache's bound */
+    size_t bytes; /* what all of this takes of the heap (heap_bytes.h), for the cache's bound */
 };
 
 /** Makes an empty working copy, nothing loaded. Returns owned, or NULL when out of memory. */

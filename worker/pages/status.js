@@ -169,7 +169,7 @@ function resultLine(result) {
     sessionLink(result.session), ` ${result.synced} synced`];
   if (result.failed > 0) parts.push(`, ${result.failed} failed`);
   if (result.pending > 0) parts.push(`, ${result.pending} pending`);
-  if (result.conflict_count > 0) parts.push(`, ${result.conflict_count} conflicts`);
+  if (result.conflict_count > 0) parts.push(`, ${result.conflict_count} ${result.conflict_count === 1 ? "conflict" : "conflicts"}`);
   if (result.attempts > 1) parts.push(`, attempt ${result.attempts}`);
   parts.push(`, version ${result.scene_version} · batch `, element("code", "", result.batch));
   return parts;
@@ -313,7 +313,9 @@ addEventListener("hashchange", () => {
 
 function showState(status) {
   $("group").textContent = `group ${status.group}`;
-  $("state").textContent = status.ready ? status.activity : "not ready";
+  // A wait that does not last is part of the work; one that does is no longer ready.
+  const doing = status.activity.startsWith("waiting") ? "working" : status.activity;
+  $("state").textContent = status.ready ? doing : "not ready";
   $("state").className = `state ${status.ready ? "good" : "bad"}`;
   $("reason").textContent = status.ready ? "" : status.not_ready;
   $("kafka").className = `dependency ${status.kafka ? "up" : "down"}`;
