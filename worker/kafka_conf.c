@@ -18,10 +18,13 @@ static const struct property defaults[] = {
     {KAFKA_CLIENT_CONSUMER, "partition.assignment.strategy", "range"},
     {KAFKA_CLIENT_CONSUMER, "fetch.wait.max.ms", "20"},
     /* Also how long a partition rests once the fetch queue is full: 500 ms by default. */
-    {KAFKA_CLIENT_CONSUMER, "fetch.error.backoff.ms", "50"},
-    /* It bounds a fetch as well, all of which a record at work keeps in memory; librdkafka raises
-     * that bound to message.max.bytes by itself, unless fetch.max.bytes is set. */
-    {KAFKA_CLIENT_CONSUMER, "queued.max.messages.kbytes", "16384"},
+    {KAFKA_CLIENT_CONSUMER, "fetch.error.backoff.ms", "10"},
+    /* A cycle takes 12 MiB, and the next one is decoded meanwhile: with a queue that holds no more
+     * than both, everybody waits for the next fetch. It bounds a fetch as well, all of which a
+     * record at work keeps in memory. */
+    {KAFKA_CLIENT_CONSUMER, "queued.max.messages.kbytes", "65536"},
+    /* More of one partition at a time: more batches of one scene in a cycle, and in one commit. */
+    {KAFKA_CLIENT_CONSUMER, "fetch.message.max.bytes", "4194304"},
     {KAFKA_CLIENT_CONSUMER, "allow.auto.create.topics", "false"},
     /* Three times the message limit: a dead letter is larger than the record it carries. */
     {KAFKA_CLIENT_PRODUCER, "message.max.bytes", "3145728"},

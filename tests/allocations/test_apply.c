@@ -14,8 +14,8 @@
 
 struct applying {
     struct batch batch;
-    struct span ids[8];
-    struct span values[8]; /* what the store has */
+    struct span ids[10];
+    struct span values[10]; /* what the store has */
     size_t id_count;
     struct span result_bytes, scene_bytes; /* as they should be; absent: not known yet */
     struct scene *scene;
@@ -24,7 +24,7 @@ struct applying {
     struct sync_result result;
 };
 
-static void applying_init(struct applying *applying)
+static void applying_init(struct applying *applying, enum strategy strategy)
 {
     static const char *const stored[][2] = {
         {"a", "[3,100,{'id':'a','kind':{'type':'T','data':{'x':1}},'transform':{'x':1.0,'y':0.0,"
@@ -33,6 +33,9 @@ static void applying_init(struct applying *applying)
         {"b", "[4,200,{'id':'b','kind':{'type':'T'},'n':1}]"},
         {"gone", "[2,300,null]"},
         {"c", "[2,50,{'id':'c','kind':{'type':'T'}}]"},
+        {"clocked",
+         "[3,700,{'id':'clocked','kind':{'type':'T','data':{'x':1}},'n':1,'old':{'m':1}},"
+         "{'':100,'/n':700,'/old/m':300}]"},
     };
     *applying = (struct applying){.id_count = sizeof stored / sizeof stored[0]};
     for (size_t i = 0; i < applying->id_count; i++) {
@@ -47,7 +50,11 @@ static void applying_init(struct applying *applying)
         ",'kind':{'data':{" SEVENTEEN_KEYS ",'long':'a text that makes it longer than it was'}},"
         "'new map':{" SEVENTEEN_KEYS "}},'timestamp':600}",
         UPDATE("b", 2, 100), ADD("gone", 1, 200), REMOVE("c", 700), UPDATE("unknown", 1, 1),
-        UPDATE_ON(9, "b", 3, 800), INVALID, REMOVE("new", 900)));
+        UPDATE_ON(9, "b", 3, 800), INVALID, REMOVE("new", 900),
+        "{'op':'update','id':'clocked','changes':{'n':2,'old':null,'kind':{'data':{" SEVENTEEN_KEYS
+        "}}},'timestamp':650}",
+        ADD("clocked", 1, 690), UPDATE("clocked", 5, 950)));
+    applying->batch.strategy = strategy;
 }
 
 /* All that there is to read of the scene. */
@@ -80,7 +87,7 @@ static bool load(struct applying *applying, struct error *error)
     }
     applying->scene->is_loaded = true;
     applying->scene->version = applying->scene->committed_version = 5;
-    applying->scene->element_count = 3;
+    applying->scene->element_count = 4;
     return true;
 }
 
@@ -137,10 +144,10 @@ static void apply_verify(void *context, bool is_done)
     arena_deinit(&applying->arena);
 }
 
-Test(allocations, a_batch_is_applied_or_the_scene_can_be_read_again)
+static void refuse_all(enum strategy strategy)
 {
     struct applying applying;
-    applying_init(&applying);
+    applying_init(&applying, strategy);
     /* What it makes where nothing is refused. */
     struct error error = {.code = ERROR_NONE};
     apply_prepare(&applying);
@@ -150,4 +157,14 @@ Test(allocations, a_batch_is_applied_or_the_scene_can_be_read_again)
     apply_verify(&applying, true);
     const struct trial trial = {apply_prepare, apply_work, apply_verify, &applying};
     refuse_each(&trial, 20);
+}
+
+Test(allocations, a_batch_is_applied_or_the_scene_can_be_read_again)
+{
+    refuse_all(STRATEGY_LAST_WRITE_WINS);
+}
+
+Test(allocations, a_batch_is_merged_or_the_scene_can_be_read_again)
+{
+    refuse_all(STRATEGY_MERGE);
 }
