@@ -10,6 +10,10 @@
 #define SEVENTEEN_KEYS                                                                             \
     "'k1':1,'k2':2,'k3':3,'k4':4,'k5':5,'k6':6,'k7':7,'k8':8,'k9':9,'k10':10,'k11':11,'k12':12,"   \
     "'k13':13,'k14':14,'k15':15,'k16':16,'k17':17"
+/* On an element that has clocks: what is older than some of them, and what is newer. */
+#define ON_CLOCKS                                                                                  \
+    "{'op':'update','id':'clocked','changes':{'n':2,'old':null,'kind':{'data':{" SEVENTEEN_KEYS    \
+    "}}},'timestamp':650}," ADD("clocked", 1, 690) "," UPDATE("clocked", 5, 950)
 #define UUID "'bin:000102030405060708090a0b0c0d0e0f'"
 
 struct applying {
@@ -50,10 +54,7 @@ static void applying_init(struct applying *applying, enum strategy strategy)
         ",'kind':{'data':{" SEVENTEEN_KEYS ",'long':'a text that makes it longer than it was'}},"
         "'new map':{" SEVENTEEN_KEYS "}},'timestamp':600}",
         UPDATE("b", 2, 100), ADD("gone", 1, 200), REMOVE("c", 700), UPDATE("unknown", 1, 1),
-        UPDATE_ON(9, "b", 3, 800), INVALID, REMOVE("new", 900),
-        "{'op':'update','id':'clocked','changes':{'n':2,'old':null,'kind':{'data':{" SEVENTEEN_KEYS
-        "}}},'timestamp':650}",
-        ADD("clocked", 1, 690), UPDATE("clocked", 5, 950)));
+        UPDATE_ON(9, "b", 3, 800), INVALID, REMOVE("new", 900) "," ON_CLOCKS));
     applying->batch.strategy = strategy;
 }
 
