@@ -2,8 +2,8 @@
  * A small HTTP/1.1 server for metrics, health and pages, on libmicrohttpd, in a thread of its own:
  * whatever its clients do, the cycle's thread takes no notice.
  *
- * Only GET and HEAD; everything is bounded: connections (HTTP_CONNECTIONS_MAX; the next ones are
- * closed at once), the bytes of a request's head (HTTP_HEAD_BYTES_MAX), silence
+ * Only GET and HEAD; everything is bounded: connections (HTTP_CONNECTIONS_MAX; the next ones wait
+ * for a place), the bytes of a request's head (HTTP_HEAD_BYTES_MAX), silence
  * (HTTP_SILENCE_S_MAX), an answer (HTTP_BODY_BYTES_MAX). Every answer says that it is not to be
  * cached, sniffed or framed, and a Content-Security-Policy allows pages nothing from elsewhere.
  *

@@ -173,9 +173,7 @@ Test(observatory, idle_connections_do_not_move_the_cycle)
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     work();
     for (int i = 0; i < IDLE_CONNECTIONS; i++) {
-        /* Half of them send a head's beginning, and no more. */
-        const int connection = http_connect(port);
-        (void)(i % 2 == 0 || http_send_raw(connection, "GET /metrics HTTP/1.1\r\nX-"));
+        http_connect_idle(port);
     }
     const uint64_t begun_ms = monotonic_ms();
     moves_send(world, BATCHES, BATCHES);

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,6 +25,17 @@ int http_connect(int port)
     cr_assert_eq(connect(connection, (struct sockaddr *)&address, sizeof(address)), 0,
                  "nobody listens on port %d", port);
     return connection;
+}
+
+void http_connect_idle(int port)
+{
+    const int connection = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_geq(connection, 0);
+    cr_assert_geq(fcntl(connection, F_SETFL, O_NONBLOCK), 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    (void)connect(connection, (struct sockaddr *)&address, sizeof(address));
+    (void)http_send_raw(connection, "GET /metrics HTTP/1.1\r\nX-");
 }
 
 bool http_send_raw(int connection, const char *bytes)

@@ -20,6 +20,9 @@ struct http_answer {
 /** A connection to 127.0.0.1. */
 int http_connect(int port);
 
+/** Begins one more and does not wait for it: the server may be full. */
+void http_connect_idle(int port);
+
 /** Sends bytes as they are. False: the other side has closed. */
 bool http_send_raw(int connection, const char *bytes);
 
