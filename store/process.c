@@ -280,8 +280,8 @@ bool process_batch(struct scene *scene, const struct batch *batch,
     }
     struct apply_context apply = apply_context_of(batch, context);
     size_t list_bytes = context->limits->result_bytes_max; /* more than that would not fit it */
-    struct arena
-        work; /* takes memory only where there are clocks; bounded by what those may take */
+    /* Takes memory only where there are clocks, and is bounded by what those may take. */
+    struct arena work;
     arena_init(&work, SIZE_MAX);
     apply.list_bytes = &list_bytes;
     apply.work = &work;

@@ -1,7 +1,6 @@
 #include "worker/metrics.h"
 
 #include "worker/metrics_text.h"
-#include "worker/process_usage.h"
 #include "worker/version.h"
 
 /** What writes one metric's samples. */
@@ -291,13 +290,11 @@ static void write_build_info(const struct metric *metric, const struct metrics_v
 static void write_process(const struct metric *metric, const struct metrics_view *view,
                           struct buffer *out)
 {
-    (void)view;
-    struct process_usage usage;
-    if (!process_usage_read(&usage)) {
+    if (view->process == NULL) {
         return;
     }
     const uint64_t *number =
-        (const uint64_t *)(const void *)((const uint8_t *)&usage + metric->offset);
+        (const uint64_t *)(const void *)((const uint8_t *)view->process + metric->offset);
     struct metrics_sample sample = metrics_sample_of(out, metric->name);
     bool is_time = metric->offset == offsetof(struct process_usage, cpu_ms) ||
                    metric->offset == offsetof(struct process_usage, start_wall_ms);

@@ -15,6 +15,7 @@
 
 #include "protocol/buffer.h"
 #include "worker/lag_monitor.h"
+#include "worker/process_usage.h"
 #include "worker/settings.h"
 #include "worker/snapshot.h"
 
@@ -24,6 +25,7 @@
 struct metrics_view {
     const struct settings *settings;
     const struct snapshot *snapshot;
+    const struct process_usage *process; /* NULL: the system does not tell */
     const struct partition_lag *lags;
     size_t lag_count;
     bool is_ready, store_is_up, broker_is_up;

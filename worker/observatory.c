@@ -73,7 +73,9 @@ static void answer_metrics(void *context, const struct http_request *request,
 {
     (void)request;
     struct sight sight;
+    struct process_usage process;
     look(context, &sight);
+    sight.view.process = process_usage_read(&process) ? &process : NULL;
     response->content_type = METRICS_CONTENT_TYPE;
     metrics_write(&sight.view, &response->body);
     look_away(&sight);
