@@ -239,39 +239,12 @@ static void worker_close(struct worker *worker)
 
 static void log_stats(struct worker *worker, const char *event)
 {
-    const struct stats *stats = &worker->stats;
-    const struct {
-        const char *key;
-        uint64_t value;
-    } fields[] = {
-        {"records", stats->records},
-        {"applied", stats->batches_applied},
-        {"redelivered", stats->batches_redelivered},
-        {"resent", stats->batches_resent},
-        {"stale", stats->batches_stale},
-        {"refused", stats->batches_refused},
-        {"ops_synced", stats_operations(stats, OPERATION_SYNCED)},
-        {"ops_failed", stats_operations(stats, OPERATION_FAILED)},
-        {"ops_requeued", stats_operations(stats, OPERATION_REQUEUED)},
-        {"interactions", stats->operations[OPERATION_INTERACTION][OPERATION_SYNCED]},
-        {"conflicts", stats_conflicts(stats)},
-        {"clamped", stats->clamped},
-        {"wrong_keys", stats->keys_differing},
-        {"results", stats->results},
-        {"requeues", stats_requeues(stats)},
-        {"dead_letters", stats_dead_letters(stats)},
-        {"commits", stats->commits},
-        {"races", stats->commit_races},
-        {"cycles", stats->cycles},
-        {"cycles_repeated", stats->cycles_repeated},
-        {"lost_writes", stats->lost_writes},
-        {"records_replayed", stats->records_replayed},
-        {"records_gone", stats->records_gone},
-    };
+    struct stats_field fields[STATS_FIELDS];
+    stats_list(&worker->stats, fields);
     struct log_line line;
     log_begin(&line, worker->log, LOG_INFO, event);
     log_uint(&line, "partitions", source_assigned_count(worker->source));
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+    for (size_t i = 0; i < STATS_FIELDS; i++) {
         log_uint(&line, fields[i].key, fields[i].value);
     }
     log_end(&line);

@@ -1,6 +1,6 @@
 #include "worker/stats.h"
 
-#include <assert.h>
+#include <string.h>
 
 #include "protocol/batch.h"
 #include "protocol/result.h"
@@ -40,6 +40,36 @@ uint64_t stats_requeues(const struct stats *stats)
 uint64_t stats_dead_letters(const struct stats *stats)
 {
     return sum(stats->dead_letters, ERROR_CODE_COUNT);
+}
+
+void stats_list(const struct stats *stats, struct stats_field fields[STATS_FIELDS])
+{
+    const struct stats_field all[STATS_FIELDS] = {
+        {"records", stats->records},
+        {"applied", stats->batches_applied},
+        {"redelivered", stats->batches_redelivered},
+        {"resent", stats->batches_resent},
+        {"stale", stats->batches_stale},
+        {"refused", stats->batches_refused},
+        {"ops_synced", stats_operations(stats, OPERATION_SYNCED)},
+        {"ops_failed", stats_operations(stats, OPERATION_FAILED)},
+        {"ops_requeued", stats_operations(stats, OPERATION_REQUEUED)},
+        {"interactions", stats->operations[OPERATION_INTERACTION][OPERATION_SYNCED]},
+        {"conflicts", stats_conflicts(stats)},
+        {"clamped", stats->clamped},
+        {"wrong_keys", stats->keys_differing},
+        {"results", stats->results},
+        {"requeues", stats_requeues(stats)},
+        {"dead_letters", stats_dead_letters(stats)},
+        {"commits", stats->commits},
+        {"races", stats->commit_races},
+        {"cycles", stats->cycles},
+        {"cycles_repeated", stats->cycles_repeated},
+        {"lost_writes", stats->lost_writes},
+        {"records_replayed", stats->records_replayed},
+        {"records_gone", stats->records_gone},
+    };
+    memcpy(fields, all, sizeof all);
 }
 
 const char *operation_outcome_name(enum operation_outcome outcome)

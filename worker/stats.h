@@ -56,6 +56,17 @@ uint64_t stats_conflicts(const struct stats *stats);
 uint64_t stats_requeues(const struct stats *stats);
 uint64_t stats_dead_letters(const struct stats *stats);
 
+/** A number with the name that it has in the log and on the status page. */
+struct stats_field {
+    const char *key;
+    uint64_t value;
+};
+
+enum { STATS_FIELDS = 23 };
+
+/** All that is worth a line of the log, in its order. */
+void stats_list(const struct stats *stats, struct stats_field fields[STATS_FIELDS]);
+
 /** "synced" and the like. Static. */
 const char *operation_outcome_name(enum operation_outcome outcome);
 

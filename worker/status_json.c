@@ -67,23 +67,11 @@ static void write_counts(const struct snapshot *snapshot, struct json_writer *wr
     const struct stats *stats = &snapshot->stats;
     json_write_key_text(writer, "counts");
     json_write_object_begin(writer);
-    write_uint(writer, "records", stats->records);
-    write_uint(writer, "applied", stats->batches_applied);
-    write_uint(writer, "redelivered", stats->batches_redelivered);
-    write_uint(writer, "resent", stats->batches_resent);
-    write_uint(writer, "stale", stats->batches_stale);
-    write_uint(writer, "refused", stats->batches_refused);
-    write_uint(writer, "results", stats->results);
-    write_uint(writer, "requeues", stats_requeues(stats));
-    write_uint(writer, "dead_letters", stats_dead_letters(stats));
-    write_uint(writer, "commits", stats->commits);
-    write_uint(writer, "races", stats->commit_races);
-    write_uint(writer, "clamped", stats->clamped);
-    write_uint(writer, "wrong_keys", stats->keys_differing);
-    write_uint(writer, "lost_writes", stats->lost_writes);
-    write_uint(writer, "records_replayed", stats->records_replayed);
-    write_uint(writer, "records_gone", stats->records_gone);
-    write_uint(writer, "cycles_repeated", stats->cycles_repeated);
+    struct stats_field fields[STATS_FIELDS];
+    stats_list(stats, fields);
+    for (size_t i = 0; i < STATS_FIELDS; i++) {
+        write_uint(writer, fields[i].key, fields[i].value);
+    }
     write_uint(writer, "scenes_cached", stats->scenes_cached);
     write_uint(writer, "scenes_read", stats->scenes_read);
     json_write_object_end(writer);
