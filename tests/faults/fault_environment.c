@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/faults/fault_point_name.h"
+
 enum {
     FAULTS_MAX = 16,
     NAME_BYTES_MAX = 32,
@@ -33,39 +35,6 @@ struct fault_plan {
     uint64_t passages[FAULT_POINT_COUNT];
     struct fault_hook hook;
 };
-
-static const char *point_name(enum fault_point point)
-{
-    switch (point) {
-    case FAULT_ASSIGNED:
-        return "assigned";
-    case FAULT_AFTER_DECODE:
-        return "after_decode";
-    case FAULT_AFTER_LOAD:
-        return "after_load";
-    case FAULT_BEFORE_COMMIT:
-        return "before_commit";
-    case FAULT_COMMIT_SENT:
-        return "commit_sent";
-    case FAULT_COMMIT_REPLIED:
-        return "commit_replied";
-    case FAULT_AFTER_COMMIT:
-        return "after_commit";
-    case FAULT_AFTER_PUBLISH:
-        return "after_publish";
-    case FAULT_AFTER_ACKNOWLEDGEMENT:
-        return "after_acknowledgement";
-    case FAULT_AFTER_WATERMARK:
-        return "after_watermark";
-    case FAULT_BEFORE_OFFSET_COMMIT:
-        return "before_offset_commit";
-    case FAULT_AFTER_OFFSET_COMMIT:
-        return "after_offset_commit";
-    case FAULT_POINT_COUNT:
-        break;
-    }
-    return "?";
-}
 
 static const char *action_name(enum fault_action action)
 {
@@ -92,7 +61,7 @@ static void refuse(const char *text, const char *why)
                   "the points are",
                   text, why, FAULTS_MAX);
     for (unsigned point = 0; point < FAULT_POINT_COUNT; point++) {
-        (void)fprintf(stderr, " %s", point_name((enum fault_point)point));
+        (void)fprintf(stderr, " %s", fault_point_name((enum fault_point)point));
     }
     (void)fprintf(stderr, "\n");
     exit(FAULT_ENVIRONMENT_EXIT);
@@ -113,7 +82,7 @@ static bool read_number(const char *text, long min, long max, long *out)
 static bool read_point(const char *text, enum fault_point *out)
 {
     for (unsigned point = 0; point < FAULT_POINT_COUNT; point++) {
-        if (strcmp(text, point_name((enum fault_point)point)) == 0) {
+        if (strcmp(text, fault_point_name((enum fault_point)point)) == 0) {
             *out = (enum fault_point)point;
             return true;
         }
@@ -226,7 +195,7 @@ static void tell(const struct fault *fault, uint64_t passage)
 {
     char line[LINE_BYTES_MAX];
     const int size = snprintf(line, sizeof(line), "fault: %s %" PRIu64 " %s\n",
-                              point_name(fault->point), passage, action_name(fault->action));
+                              fault_point_name(fault->point), passage, action_name(fault->action));
     if (size > 0 && write(STDERR_FILENO, line, (size_t)size) < 0) {
         return; /* nobody listens: the fault happens all the same */
     }

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "store/fault_point.h"
+#include "tests/faults/fault_point_name.h"
 
 enum {
     OVERCOME_TIMEOUT_MS = 180000,
@@ -42,13 +42,9 @@ static int slot_of(const struct soak_step *step)
 /* "after_commit:17:kill": the worker dies at the 17th passage. */
 static void start_doomed(struct soak_workers *workers, const struct soak_step *step)
 {
-    static const char *const points[FAULT_POINT_COUNT] = {
-        "after_decode",    "after_load",           "before_commit",      "commit_sent",
-        "commit_replied",  "after_commit",         "after_publish",      "after_acknowledgement",
-        "after_watermark", "before_offset_commit", "after_offset_commit"};
     char fault[FAULT_TEXT_BYTES];
     (void)snprintf(fault, sizeof(fault), "%s:%u:kill",
-                   points[(step->choice >> 8) % FAULT_POINT_COUNT],
+                   fault_point_name((enum fault_point)((step->choice >> 8) % FAULT_POINT_COUNT)),
                    1 + (unsigned)((step->choice >> 16) % PASSAGES_MAX));
     soak_workers_start(workers, slot_of(step), fault);
 }
