@@ -106,7 +106,7 @@ void sim_client_release(struct rd_kafka_s *client)
         link = &(*link)->next;
     }
     *link = client->next;
-    sim_consumer_forget(client);
+    sim_commit_forget(client);
     sim_producer_forget(client);
     free(client);
 }
@@ -158,16 +158,11 @@ rd_kafka_resp_err_t rd_kafka_fatal_error(rd_kafka_t *client, char *reason, size_
 
 /* --- The link to the broker --- */
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 uint64_t sim_client_link_ms(const struct rd_kafka_s *client)
 {
-    uint64_t away_ms = later(client->kafka->down_until_ms,
-                             client->is_destroyed ? 0 : client->process->cut_until_ms);
-    return later(client->kafka->time->now_ms, away_ms);
+    uint64_t away_ms = sim_time_later(client->kafka->down_until_ms,
+                                      client->is_destroyed ? 0 : client->process->cut_until_ms);
+    return sim_time_later(client->kafka->time->now_ms, away_ms);
 }
 
 bool sim_client_is_linked(const struct rd_kafka_s *client)

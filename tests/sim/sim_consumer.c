@@ -1,26 +1,11 @@
-/* librdkafka's consumer in the simulation: polls, rebalances, pauses, seeks, offset commits. */
+/* librdkafka's consumer in the simulation: its polls, in which rebalances and records come, and its
+ * end. What it reads is in sim_claims.c, what it commits in sim_commit.c. */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "tests/sim/sim_kafka_inside.h"
 
-enum {
-    POLL_US = 15,
-    FETCH_AGAIN_MS = 20, /* after a pause or a seek */
-    PAUSE_LATE_MS = 3,   /* so long what was fetched before a pause may still come */
-    NOT_STARTED_PER_MILLE = 100,
-    COMMIT_TIMEOUT_MS = 3000
-};
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t soon_ms(struct rd_kafka_s *client, uint32_t within_ms)
-{
-    return client->kafka->time->now_ms + soak_random_below(client->kafka->random, within_ms + 1);
-}
+enum { POLL_US = 15 };
 
 rd_kafka_resp_err_t rd_kafka_poll_set_consumer(rd_kafka_t *client)
 {
@@ -36,153 +21,6 @@ rd_kafka_resp_err_t rd_kafka_subscribe(rd_kafka_t *client,
     client->is_subscribed = true;
     sim_group_join(client->kafka, client);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-/* --- Claims --- */
-
-static struct sim_claim *find_claim(struct rd_kafka_s *client, const char *topic, int32_t number)
-{
-    const struct sim_partition *partition = sim_kafka_partition(client->kafka, topic, number);
-    for (size_t i = 0; i < client->claim_count; i++) {
-        if (client->claims[i].partition == partition) {
-            return &client->claims[i];
-        }
-    }
-    return NULL;
-}
-
-/* Whether it was paused when it was given up; forgets that. */
-static bool take_left_paused(struct rd_kafka_s *client, const struct sim_partition *partition)
-{
-    for (size_t i = 0; i < client->left_paused_count; i++) {
-        if (client->left_paused[i] == partition) {
-            client->left_paused[i] = client->left_paused[--client->left_paused_count];
-            return true;
-        }
-    }
-    return false;
-}
-
-static void drop_claim(struct rd_kafka_s *client, size_t place)
-{
-    const struct sim_claim *claim = &client->claims[place];
-    if (claim->is_paused) {
-        client->left_paused[client->left_paused_count++] = claim->partition;
-    }
-    client->claims[place] = client->claims[--client->claim_count];
-}
-
-static void add_claims(struct rd_kafka_s *client, const rd_kafka_topic_partition_list_t *list)
-{
-    for (int i = 0; i < list->cnt; i++) {
-        struct sim_partition *partition =
-            sim_kafka_partition(client->kafka, list->elems[i].topic, list->elems[i].partition);
-        assert(find_claim(client, list->elems[i].topic, list->elems[i].partition) == NULL);
-        client->claims[client->claim_count++] = (struct sim_claim){
-            .partition = partition,
-            .position = -1,
-            .ready_ms = sim_client_link_ms(client) +
-                        soak_random_below(client->kafka->random, FETCH_AGAIN_MS),
-            .is_paused = take_left_paused(client, partition),
-        };
-    }
-}
-
-rd_kafka_resp_err_t rd_kafka_assign(rd_kafka_t *client,
-                                    const rd_kafka_topic_partition_list_t *partitions)
-{
-    while (client->claim_count > 0) {
-        drop_claim(client, client->claim_count - 1);
-    }
-    if (partitions != NULL) {
-        add_claims(client, partitions);
-    }
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-rd_kafka_error_t *rd_kafka_incremental_assign(rd_kafka_t *client,
-                                              const rd_kafka_topic_partition_list_t *partitions)
-{
-    add_claims(client, partitions);
-    return NULL;
-}
-
-rd_kafka_error_t *rd_kafka_incremental_unassign(rd_kafka_t *client,
-                                                const rd_kafka_topic_partition_list_t *partitions)
-{
-    for (int i = 0; i < partitions->cnt; i++) {
-        const struct sim_claim *claim =
-            find_claim(client, partitions->elems[i].topic, partitions->elems[i].partition);
-        assert(claim != NULL);
-        drop_claim(client, (size_t)(claim - client->claims));
-    }
-    return NULL;
-}
-
-const char *rd_kafka_rebalance_protocol(rd_kafka_t *client)
-{
-    if (client->is_closing) {
-        return NULL;
-    }
-    return client->kafka->options.cooperative ? "COOPERATIVE" : "EAGER";
-}
-
-int rd_kafka_assignment_lost(rd_kafka_t *client)
-{
-    return client->is_lost;
-}
-
-static rd_kafka_resp_err_t set_paused(rd_kafka_t *client, rd_kafka_topic_partition_list_t *list,
-                                      bool is_paused)
-{
-    for (int i = 0; i < list->cnt; i++) {
-        struct sim_claim *claim =
-            find_claim(client, list->elems[i].topic, list->elems[i].partition);
-        list->elems[i].err =
-            claim != NULL ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
-        if (claim != NULL) {
-            claim->is_paused = is_paused;
-            claim->paused_ms = soon_ms(client, PAUSE_LATE_MS);
-            claim->ready_ms = is_paused ? claim->ready_ms : soon_ms(client, FETCH_AGAIN_MS);
-        }
-    }
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-rd_kafka_resp_err_t rd_kafka_pause_partitions(rd_kafka_t *client,
-                                              rd_kafka_topic_partition_list_t *partitions)
-{
-    return set_paused(client, partitions, true);
-}
-
-rd_kafka_resp_err_t rd_kafka_resume_partitions(rd_kafka_t *client,
-                                               rd_kafka_topic_partition_list_t *partitions)
-{
-    return set_paused(client, partitions, false);
-}
-
-/* Of a partition just assigned, the client may not be ready yet. */
-rd_kafka_error_t *rd_kafka_seek_partitions(rd_kafka_t *client,
-                                           rd_kafka_topic_partition_list_t *partitions,
-                                           int timeout_ms)
-{
-    (void)timeout_ms;
-    for (int i = 0; i < partitions->cnt; i++) {
-        rd_kafka_topic_partition_t *entry = &partitions->elems[i];
-        struct sim_claim *claim = find_claim(client, entry->topic, entry->partition);
-        if (claim == NULL || client->process->is_dead) {
-            entry->err = RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
-        } else if (soak_random_chance(client->kafka->random, NOT_STARTED_PER_MILLE)) {
-            entry->err = RD_KAFKA_RESP_ERR__STATE;
-        } else {
-            claim->position = entry->offset == RD_KAFKA_OFFSET_BEGINNING ? 0 : entry->offset;
-            claim->ready_ms = soon_ms(client, FETCH_AGAIN_MS);
-            claim->paused_ms = 0;
-            claim->is_end_told = false;
-            entry->err = RD_KAFKA_RESP_ERR_NO_ERROR;
-        }
-    }
-    return NULL;
 }
 
 /* --- What the group wants --- */
@@ -257,7 +95,6 @@ static void obey(struct rd_kafka_s *client)
         sim_group_revoked(kafka, client);
     }
 }
-
 /* --- Records --- */
 
 static rd_kafka_message_t *make_message(const struct sim_claim *claim, rd_kafka_resp_err_t error)
@@ -351,9 +188,10 @@ static uint64_t next_ms(const struct rd_kafka_s *client)
             continue;
         }
         if (claim->ready_ms > now_ms) {
-            until_ms = earlier(until_ms, claim->ready_ms);
+            until_ms = sim_time_earlier(until_ms, claim->ready_ms);
         } else if (claim->position >= 0 && claim->position < claim->partition->count) {
-            until_ms = earlier(until_ms, claim->partition->records[claim->position].visible_ms);
+            until_ms =
+                sim_time_earlier(until_ms, claim->partition->records[claim->position].visible_ms);
         }
     }
     return until_ms;
@@ -370,175 +208,9 @@ rd_kafka_message_t *rd_kafka_consumer_poll(rd_kafka_t *client, int timeout_ms)
         if (message != NULL || sim_process_now_ms(process) >= deadline_ms) {
             return message;
         }
-        sim_process_wait(process, earlier(deadline_ms, next_ms(client)));
+        sim_process_wait(process, sim_time_earlier(deadline_ms, next_ms(client)));
     }
 }
-
-/* --- Commits --- */
-
-static void push(struct rd_kafka_op_s **first, struct rd_kafka_op_s **last,
-                 struct rd_kafka_op_s *commit)
-{
-    commit->next = NULL;
-    if (*first == NULL) {
-        *first = commit;
-    } else {
-        (*last)->next = commit;
-    }
-    *last = commit;
-}
-
-static void apply(struct rd_kafka_op_s *commit)
-{
-    struct sim_kafka *kafka = commit->client->kafka;
-    for (int i = 0; i < commit->offsets->cnt; i++) {
-        const rd_kafka_topic_partition_t *entry = &commit->offsets->elems[i];
-        sim_kafka_commit(kafka, sim_kafka_partition(kafka, entry->topic, entry->partition),
-                         entry->offset);
-    }
-}
-
-/* The first commit that is on its way arrives. Of a client that died meanwhile, too. */
-static void arrive(void *context)
-{
-    struct rd_kafka_s *client = context;
-    struct sim_kafka *kafka = client->kafka;
-    struct rd_kafka_op_s *commit = client->first_commit;
-    if (!sim_client_is_linked(client)) {
-        sim_time_plan(kafka->time, sim_client_link_ms(client), arrive, client);
-        return;
-    }
-    client->first_commit = commit->next;
-    bool is_lost = kafka->commits_lost > 0;
-    kafka->commits_lost -= is_lost;
-    bool is_member = false;
-    for (size_t m = 0; m < kafka->member_count; m++) {
-        is_member = is_member || (kafka->members[m] == commit->member &&
-                                  kafka->members[m]->generation == commit->generation);
-    }
-    if (is_lost) {
-        commit->error = RD_KAFKA_RESP_ERR__TIMED_OUT;
-    } else if (!is_member) {
-        commit->error = RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
-    } else {
-        apply(commit);
-        is_lost = kafka->commit_replies_lost > 0;
-        kafka->commit_replies_lost -= is_lost;
-        commit->error = is_lost ? RD_KAFKA_RESP_ERR__TIMED_OUT : RD_KAFKA_RESP_ERR_NO_ERROR;
-    }
-    commit->visible_ms =
-        is_lost ? kafka->time->now_ms + COMMIT_TIMEOUT_MS : sim_kafka_soon_ms(kafka);
-    push(&client->first_reply, &client->last_reply, commit);
-    if (!client->is_destroyed) {
-        sim_process_wake(client->process, commit->visible_ms);
-    }
-    sim_client_release(client);
-}
-
-rd_kafka_resp_err_t
-rd_kafka_commit_queue(rd_kafka_t *client, const rd_kafka_topic_partition_list_t *offsets,
-                      rd_kafka_queue_t *queue,
-                      void (*callback)(rd_kafka_t *client, rd_kafka_resp_err_t error,
-                                       rd_kafka_topic_partition_list_t *offsets, void *opaque),
-                      void *opaque)
-{
-    (void)queue;
-    (void)callback;
-    (void)opaque;
-    if (client->process->is_dead) {
-        return RD_KAFKA_RESP_ERR__DESTROY;
-    }
-    struct sim_kafka *kafka = client->kafka;
-    struct rd_kafka_op_s *commit = calloc(1, sizeof *commit);
-    assert(commit != NULL);
-    commit->client = client;
-    commit->member = client->member;
-    commit->generation = client->member == NULL ? 0 : client->member->generation;
-    commit->offsets = rd_kafka_topic_partition_list_new(offsets->cnt);
-    for (int i = 0; i < offsets->cnt; i++) {
-        const rd_kafka_topic_partition_t *entry = &offsets->elems[i];
-        rd_kafka_topic_partition_list_add(commit->offsets, entry->topic, entry->partition)->offset =
-            entry->offset;
-    }
-    uint64_t at_ms = sim_kafka_soon_ms(kafka);
-    client->commit_arrives_ms =
-        at_ms > client->commit_arrives_ms ? at_ms : client->commit_arrives_ms;
-    push(&client->first_commit, &client->last_commit, commit);
-    client->references++;
-    sim_time_plan(kafka->time, client->commit_arrives_ms, arrive, client);
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-static void drop_commits(struct rd_kafka_op_s *first)
-{
-    while (first != NULL) {
-        struct rd_kafka_op_s *next = first->next;
-        rd_kafka_event_destroy(first);
-        first = next;
-    }
-}
-
-void sim_consumer_forget(struct rd_kafka_s *client)
-{
-    drop_commits(client->first_commit);
-    drop_commits(client->first_reply);
-}
-
-rd_kafka_queue_t *rd_kafka_queue_new(rd_kafka_t *client)
-{
-    rd_kafka_queue_t *queue = calloc(1, sizeof *queue);
-    assert(queue != NULL);
-    queue->client = client;
-    return queue;
-}
-
-void rd_kafka_queue_destroy(rd_kafka_queue_t *queue)
-{
-    free(queue);
-}
-
-rd_kafka_event_t *rd_kafka_queue_poll(rd_kafka_queue_t *queue, int timeout_ms)
-{
-    struct rd_kafka_s *client = queue->client;
-    struct sim_process *process = client->process;
-    uint64_t deadline_ms = sim_process_now_ms(process) + (uint64_t)timeout_ms;
-    for (;;) {
-        struct rd_kafka_op_s *reply = client->first_reply;
-        uint64_t now_ms = sim_process_now_ms(process);
-        if (!process->is_dead && reply != NULL && reply->visible_ms <= now_ms) {
-            client->first_reply = reply->next;
-            return reply;
-        }
-        if (now_ms >= deadline_ms) {
-            return NULL;
-        }
-        sim_process_wait(process,
-                         earlier(deadline_ms, reply == NULL ? UINT64_MAX : reply->visible_ms));
-    }
-}
-
-rd_kafka_event_type_t rd_kafka_event_type(const rd_kafka_event_t *event)
-{
-    (void)event;
-    return RD_KAFKA_EVENT_OFFSET_COMMIT;
-}
-
-rd_kafka_resp_err_t rd_kafka_event_error(rd_kafka_event_t *event)
-{
-    return event->error;
-}
-
-rd_kafka_topic_partition_list_t *rd_kafka_event_topic_partition_list(rd_kafka_event_t *event)
-{
-    return event->offsets;
-}
-
-void rd_kafka_event_destroy(rd_kafka_event_t *event)
-{
-    rd_kafka_topic_partition_list_destroy(event->offsets);
-    free(event);
-}
-
 /* --- Leaving --- */
 
 rd_kafka_error_t *rd_kafka_consumer_close_queue(rd_kafka_t *client, rd_kafka_queue_t *queue)

@@ -1,7 +1,7 @@
 /**
  * The parts of the simulated Kafka to one another: the topics (sim_kafka.c), the group
- * (sim_group.c), librdkafka's functions (sim_client.c, sim_consumer.c, sim_producer.c, sim_list.c).
- * Nobody else includes this.
+ * (sim_group.c), librdkafka's functions (sim_client.c, sim_consumer.c, sim_claims.c, sim_commit.c,
+ * sim_producer.c, sim_list.c). Nobody else includes this.
  *
  * librdkafka's opaque structs are defined here. A client outlives its destruction until what is on
  * its way to the broker has arrived there. Threading: one thread.
@@ -167,10 +167,10 @@ bool sim_client_is_linked(const struct rd_kafka_s *client);
 void sim_client_release(struct rd_kafka_s *client);
 rd_kafka_error_t *sim_error(rd_kafka_resp_err_t code);
 
-/* --- sim_consumer.c --- */
+/* --- sim_commit.c --- */
 
 /** Commits that are on their way arrive, but for the client there is no answer any more. */
-void sim_consumer_forget(struct rd_kafka_s *client);
+void sim_commit_forget(struct rd_kafka_s *client);
 
 /* --- sim_producer.c --- */
 

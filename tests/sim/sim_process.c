@@ -27,14 +27,9 @@ void sim_process_resume(struct sim_process *process)
     current = NULL;
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 uint64_t sim_process_due_ms(const struct sim_process *process)
 {
-    return process->is_dead ? 0 : later(process->wake_ms, process->stopped_until_ms);
+    return process->is_dead ? 0 : sim_time_later(process->wake_ms, process->stopped_until_ms);
 }
 
 bool sim_process_is_due(const struct sim_process *process)

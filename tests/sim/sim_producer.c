@@ -12,11 +12,6 @@ enum {
     ARRIVES_PER_MILLE = 500
 };
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 static void push(struct sim_sendings *list, struct sim_sending *sending)
 {
     sending->next = NULL;
@@ -50,7 +45,7 @@ void sim_producer_forget(struct rd_kafka_s *client)
 
 static void report(struct rd_kafka_s *client, struct sim_sending *sending, uint64_t at_ms)
 {
-    client->report_visible_ms = later(client->report_visible_ms, at_ms);
+    client->report_visible_ms = sim_time_later(client->report_visible_ms, at_ms);
     sending->visible_ms = client->report_visible_ms;
     push(&client->reports, sending);
     sim_process_wake(client->process, sending->visible_ms);
@@ -133,7 +128,8 @@ rd_kafka_error_t *rd_kafka_produceva(rd_kafka_t *client, const rd_kafka_vu_t *ar
     struct sim_sending *sending = read_arguments(kafka, arguments, count);
     sending->leaves_ms = kafka->time->now_ms + soak_random_below(kafka->random, LINGER_MS + 1);
     uint64_t travel_ms = soak_random_below(kafka->random, kafka->options.latency_ms_max + 1);
-    client->send_arrives_ms = later(client->send_arrives_ms, sending->leaves_ms + travel_ms);
+    client->send_arrives_ms =
+        sim_time_later(client->send_arrives_ms, sending->leaves_ms + travel_ms);
     push(&client->sent, sending);
     client->references++;
     sim_time_plan(kafka->time, client->send_arrives_ms, arrive, client);

@@ -223,3 +223,38 @@ void sim_request_abandon(struct sim_request *request)
         break;
     }
 }
+
+/* --- Queues --- */
+
+void sim_requests_push(struct sim_requests *queue, struct sim_request *request)
+{
+    request->next = NULL;
+    if (queue->first == NULL) {
+        queue->first = request;
+    } else {
+        queue->last->next = request;
+    }
+    queue->last = request;
+}
+
+struct sim_request *sim_requests_pop(struct sim_requests *queue)
+{
+    struct sim_request *first = queue->first;
+    queue->first = first->next;
+    return first;
+}
+
+void sim_requests_abandon(struct sim_requests *queue, bool is_freed)
+{
+    for (struct sim_request *request = queue->first; request != NULL;) {
+        struct sim_request *next = request->next;
+        sim_request_abandon(request);
+        if (is_freed) {
+            sim_request_free(request);
+        }
+        request = next;
+    }
+    if (is_freed) {
+        queue->first = NULL;
+    }
+}

@@ -40,4 +40,15 @@ void sim_request_complete(struct sim_request *request);
 /** Completes it as unknown; what comes of it later is nobody's. */
 void sim_request_abandon(struct sim_request *request);
 
+/** Requests in their order; all zero: none. */
+struct sim_requests {
+    struct sim_request *first, *last;
+};
+
+void sim_requests_push(struct sim_requests *queue, struct sim_request *request);
+/** Takes the first out, which there must be. */
+struct sim_request *sim_requests_pop(struct sim_requests *queue);
+/** Abandons all; frees them and empties the queue where `is_freed`. */
+void sim_requests_abandon(struct sim_requests *queue, bool is_freed);
+
 #endif

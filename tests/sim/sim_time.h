@@ -12,6 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** Of two times. */
+static inline uint64_t sim_time_later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline uint64_t sim_time_earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 struct sim_event {
     uint64_t at_ms, number;
     void (*happen)(void *context);
