@@ -272,26 +272,37 @@ static void post_snapshot(struct worker *worker)
     snapshot_board_post(&worker->board, &snapshot);
 }
 
+/* Says how it ended, and with which exit code. */
+static int end_run(struct worker *worker, enum cycle_outcome outcome)
+{
+    switch (outcome) {
+    case CYCLE_WORKED:
+    case CYCLE_IDLE:
+    case CYCLE_AGAIN:
+        break;
+    case CYCLE_LOST:
+        log_stats(worker, "worker stopped, the store lost writes");
+        return EXIT_CODE_LOST_WRITES;
+    case CYCLE_ABANDONED:
+        log_stats(worker, "worker stopped with work unfinished, it will be delivered again");
+        return EXIT_CODE_INTERRUPTED;
+    case CYCLE_FATAL:
+        log_stats(worker, "worker failed");
+        return EXIT_CODE_INTERNAL;
+    }
+    log_stats(worker, "worker stopped");
+    return EXIT_CODE_OK;
+}
+
 static int run(struct worker *worker)
 {
     uint64_t summary_ms = clock_monotonic_ms(&worker->clock);
     uint64_t summed_records = 0;
     log_start(worker);
     while (interrupt_count() == 0 && !progress_is_stalled(&worker->progress)) {
-        switch (cycle_run(worker->cycle, IDLE_POLL_MS)) {
-        case CYCLE_WORKED:
-        case CYCLE_IDLE:
-        case CYCLE_AGAIN:
-            break;
-        case CYCLE_LOST:
-            log_stats(worker, "worker stopped, the store lost writes");
-            return EXIT_CODE_LOST_WRITES;
-        case CYCLE_ABANDONED:
-            log_stats(worker, "worker stopped with work unfinished, it will be delivered again");
-            return EXIT_CODE_INTERRUPTED;
-        case CYCLE_FATAL:
-            log_stats(worker, "worker failed");
-            return EXIT_CODE_INTERNAL;
+        enum cycle_outcome outcome = cycle_run(worker->cycle, IDLE_POLL_MS);
+        if (outcome != CYCLE_WORKED && outcome != CYCLE_IDLE && outcome != CYCLE_AGAIN) {
+            return end_run(worker, outcome);
         }
         post_snapshot(worker);
         uint64_t now_ms = clock_monotonic_ms(&worker->clock);
@@ -303,8 +314,7 @@ static int run(struct worker *worker)
             summary_ms = now_ms;
         }
     }
-    log_stats(worker, "worker stopped");
-    return EXIT_CODE_OK;
+    return end_run(worker, cycle_finish(worker->cycle));
 }
 
 static int run_worker(struct settings *settings)

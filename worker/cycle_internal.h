@@ -1,7 +1,7 @@
 /**
  * The cycle's parts to one another: its life and order of steps (cycle.c), taking and decoding
- * records (cycle_intake.c), grouping them by scene (cycle_group.c), and through the store
- * (cycle_apply.c). Nobody else includes this.
+ * records (cycle_intake.c), grouping them by scene (cycle_group.c), through the store
+ * (cycle_apply.c), and to Kafka (cycle_publish.c). Nobody else includes this.
  *
  * Threading: one thread.
  */
@@ -10,6 +10,7 @@
 
 #include "store/cache.h"
 #include "worker/cycle.h"
+#include "worker/outbox.h"
 #include "worker/patience.h"
 #include "worker/scene_work.h"
 #include "worker/watermark.h"
@@ -18,7 +19,8 @@ enum {
     CYCLE_RECORDS_MAX = 4096,
     CYCLE_PAYLOAD_BYTES_MAX = 12 << 20,
     CYCLE_ARENA_BYTES_MAX = 512 << 20,
-    CYCLE_STORE_POLL_MS = 100
+    CYCLE_STORE_POLL_MS = 100,
+    INTAKES = 3
 };
 
 /** One run over the first records of an intake. */
@@ -31,7 +33,8 @@ struct run {
     struct scene_work *works;
     size_t work_count;
     size_t first_open, started; /* works before the one are done, from the other on untouched */
-    bool is_published;          /* the sink may hold letters of it */
+    struct outbox outbox;
+    bool is_vouched; /* the watermark is raised: it is not repeated any more */
 };
 
 /** Records taken from Kafka, and the run that they are in, with all the memory it uses. */
@@ -43,9 +46,10 @@ struct intake {
 };
 
 /**
- * There are two intakes: while the store works on the commits of one, records are taken and decoded
- * into the other. Only decoding runs ahead: what is decided and committed rests on the watermark
- * that the run before has raised (store.md section 4).
+ * There are three intakes: while the store works on the commits of one, records are taken and
+ * decoded into the next, and Kafka acknowledges what the one before has published. What is decided
+ * and committed rests on the watermark that the run before has raised (store.md section 4); so only
+ * decoding runs ahead of that, and only acknowledgements are left behind it.
  */
 struct cycle {
     struct cycle_parts parts;
@@ -53,8 +57,12 @@ struct cycle {
     struct watermark *watermark;
     uint64_t cache_epoch, token_state;
     struct buffer scratch, document_scratch;
-    struct intake intakes[2];
+    struct intake intakes[INTAKES];
     struct intake *now, *ahead;
+    struct intake
+        *behind; /* published, not yet acknowledged: not settled; NULL: none. May be `now` */
+    struct intake *spare; /* NULL while there is one behind that is not `now` */
+    uint64_t behind_since_ms;
     size_t run_records_max; /* fewer after a run that needed too much memory */
     bool must_fail_run;     /* even one record did */
     struct patience patience;
@@ -91,6 +99,24 @@ cycle_group(struct cycle *cycle, const struct work_context *context, struct erro
  */
 enum cycle_outcome cycle_apply(struct cycle *cycle, const struct work_context *context,
                                struct error *error);
+
+/** Notes for the records whose commits went out that nothing of them was published: the first
+ * answer to them is no duplicate. */
+void cycle_note_sent(const struct run *run);
+
+/** Writes what the current run has to publish, into its outbox. Fails with ERROR_OUT_OF_MEMORY. */
+__attribute__((warn_unused_result)) bool cycle_post(struct cycle *cycle, struct error *error);
+
+/** Sends it. The run is behind then, and another intake is the current one; where it must not stay
+ * behind (cycle_land()), it is the current one until it has landed. */
+void cycle_send(struct cycle *cycle);
+
+/**
+ * If Kafka has acknowledged what the run behind has published, or once it has (`must_wait`),
+ * settles that run. CYCLE_WORKED, also where there is none or it is too early; CYCLE_ABANDONED or
+ * CYCLE_FATAL.
+ */
+enum cycle_outcome cycle_land(struct cycle *cycle, bool must_wait, struct error *error);
 
 /** Waits for all requests: they point into the cycle's memory. */
 void cycle_drain_store(struct cycle *cycle);

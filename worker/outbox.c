@@ -116,8 +116,6 @@ static bool post_result(struct outbox *outbox, struct delivery *delivery, bool i
     if (delivery->is_replay) {
         add_header(letter, headers, "scenesync-replay", flag_text(true));
     }
-    outbox->stats->results++;
-    recent_note_result(outbox->recent, result, outbox->now_wall_ms);
     return true;
 }
 
@@ -159,7 +157,6 @@ static bool post_requeue(struct outbox *outbox, struct delivery *delivery, struc
     letter->original_header_count = extra_count;
     letter->outgoing.key = result->session_id;
     letter->outgoing.partition = delivery->source.partition;
-    outbox->stats->requeues[result->attempts]++;
     return true;
 }
 
@@ -194,8 +191,8 @@ static struct record_header *dead_headers(struct outbox *outbox, struct letter *
         return NULL;
     }
     letter->outgoing.key = delivery->record->key;
-    outbox->stats->dead_letters[code]++;
-    recent_note_dead_letter(outbox->recent, &delivery->source, code, message, outbox->now_wall_ms);
+    letter->reason_code = code;
+    letter->reason = message;
     return headers;
 }
 
@@ -294,6 +291,28 @@ bool outbox_post(struct outbox *outbox, struct delivery *delivery, struct error 
         break;
     }
     return true;
+}
+
+void outbox_count(const struct outbox *outbox)
+{
+    struct stats *stats = outbox->stats;
+    for (const struct letter *letter = outbox->first; letter != NULL; letter = letter->next) {
+        const struct delivery *delivery = letter->delivery;
+        switch (letter->kind) {
+        case LETTER_RESULT:
+            stats->results++;
+            recent_note_result(outbox->recent, &delivery->result, outbox->now_wall_ms);
+            break;
+        case LETTER_REQUEUE:
+            stats->requeues[delivery->result.attempts]++;
+            break;
+        case LETTER_DEAD:
+            stats->dead_letters[letter->reason_code]++;
+            recent_note_dead_letter(outbox->recent, &delivery->source, letter->reason_code,
+                                    letter->reason, outbox->now_wall_ms);
+            break;
+        }
+    }
 }
 
 static enum outbox_shrinking shrink_result(struct outbox *outbox, struct letter *letter)

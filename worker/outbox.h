@@ -19,7 +19,9 @@ struct letter {
     enum letter_kind kind;
     struct delivery *delivery;
     size_t original_header_count; /* how many of the headers, in front, are the record's own */
-    struct letter *next;          /* in the order of posting */
+    enum error_code reason_code;  /* of a dead letter */
+    struct span reason;
+    struct letter *next; /* in the order of posting */
 };
 
 struct outbox {
@@ -34,10 +36,14 @@ struct outbox {
 
 /**
  * Writes the letters that a delivery asks for, by its verdict and result. Deterministic in the
- * delivery, but for `scenesync-failed-at`. Fails with ERROR_OUT_OF_MEMORY.
+ * delivery, but for `scenesync-failed-at`. Nothing is counted yet: they may never be sent. Fails
+ * with ERROR_OUT_OF_MEMORY.
  */
 __attribute__((warn_unused_result)) bool
 outbox_post(struct outbox *outbox, struct delivery *delivery, struct error *error);
+
+/** Counts and remembers all letters, once: they are about to be sent. */
+void outbox_count(const struct outbox *outbox);
 
 enum outbox_shrinking {
     OUTBOX_SHRUNK,        /* send it again */

@@ -74,12 +74,21 @@ static enum publish_outcome resend_too_large(const struct publish_parts *parts,
     return PUBLISH_ACKNOWLEDGED;
 }
 
-enum publish_outcome publish_all(const struct publish_parts *parts, struct outbox *outbox)
+void publish_send(const struct publish_parts *parts, struct outbox *outbox)
 {
     for (struct letter *letter = outbox->first; letter != NULL; letter = letter->next) {
         sink_send(parts->sink, &letter->outgoing);
     }
     fault_reach(parts->faults, FAULT_AFTER_PUBLISH);
+}
+
+bool publish_is_answered(const struct publish_parts *parts)
+{
+    return sink_poll(parts->sink, 0) == 0;
+}
+
+enum publish_outcome publish_await(const struct publish_parts *parts, struct outbox *outbox)
+{
     size_t sent_count = 0;
     do {
         if (!await_answers(parts)) {

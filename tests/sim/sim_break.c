@@ -32,6 +32,8 @@ const char *sim_break_name(enum sim_break which)
         return "mark";
     case SIM_BREAK_SETTLE_FIRST:
         return "settle-first";
+    case SIM_BREAK_SETTLE_SENT:
+        return "settle-sent";
     case SIM_BREAK_LETTER:
         return "letter";
     case SIM_BREAK_HOLD:
@@ -59,8 +61,10 @@ enum cycle_outcome __real_cycle_apply(struct cycle *cycle, const struct work_con
                                       struct error *error);
 enum cycle_outcome __wrap_cycle_apply(struct cycle *cycle, const struct work_context *context,
                                       struct error *error);
-enum publish_outcome __real_publish_all(const struct publish_parts *parts, struct outbox *outbox);
-enum publish_outcome __wrap_publish_all(const struct publish_parts *parts, struct outbox *outbox);
+void __real_cycle_send(struct cycle *cycle);
+void __wrap_cycle_send(struct cycle *cycle);
+void __real_publish_send(const struct publish_parts *parts, struct outbox *outbox);
+void __wrap_publish_send(const struct publish_parts *parts, struct outbox *outbox);
 bool __real_source_holds(struct record_source *source, const struct record *record);
 bool __wrap_source_holds(struct record_source *source, const struct record *record);
 
@@ -96,14 +100,23 @@ enum cycle_outcome __wrap_cycle_apply(struct cycle *cycle, const struct work_con
     return __real_cycle_apply(cycle, context, error);
 }
 
-enum publish_outcome __wrap_publish_all(const struct publish_parts *parts, struct outbox *outbox)
+void __wrap_cycle_send(struct cycle *cycle)
+{
+    __real_cycle_send(cycle);
+    if (sim_break_is(SIM_BREAK_SETTLE_SENT)) {
+        const struct run *run = &cycle->behind->run;
+        source_settle(cycle->parts.source, run->records, run->count);
+    }
+}
+
+void __wrap_publish_send(const struct publish_parts *parts, struct outbox *outbox)
 {
     static unsigned count;
     count++;
     if (sim_break_is(SIM_BREAK_LETTER) && count % LETTERS == 0 && outbox->first != NULL) {
         outbox->first = outbox->first->next;
     }
-    return __real_publish_all(parts, outbox);
+    __real_publish_send(parts, outbox);
 }
 
 bool __wrap_source_holds(struct record_source *source, const struct record *record)

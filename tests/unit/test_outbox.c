@@ -144,6 +144,8 @@ Test(outbox, applied_batch_gets_its_result)
     cr_assert_eq(post(letters), 1);
     expect_result(letters[0], "1", "1");
     cr_assert_eq(letters[0]->outgoing.header_count, 2);
+    cr_assert_eq(stats.results, 0, "nothing is sent yet");
+    outbox_count(&outbox);
     cr_assert_eq(stats.results, 1);
 }
 
@@ -169,6 +171,8 @@ Test(outbox, pending_operations_are_requeued_to_the_same_partition_number)
     cr_assert(
         span_equal(letters[0]->outgoing.value, batch_requeue(&delivery.result, &delivery.batch)));
     expect_result(letters[1], "0", "0");
+    cr_assert_eq(stats_requeues(&stats), 0, "nothing is sent yet");
+    outbox_count(&outbox);
     cr_assert_eq(stats_requeues(&stats), 1);
     cr_assert_eq(stats_dead_letters(&stats), 0);
 }
@@ -220,6 +224,8 @@ Test(outbox, operations_that_ran_out_of_retries_are_dead_lettered)
     cr_assert_eq(again.operation_count, 2);
     cr_assert(span_equal_text(again.batch_id, "b:dlq"));
     expect_result(letters[1], "1", "0");
+    cr_assert_eq(stats_dead_letters(&stats), 0, "nothing is sent yet");
+    outbox_count(&outbox);
     cr_assert_eq(stats_dead_letters(&stats), 1);
 }
 
