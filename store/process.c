@@ -70,9 +70,9 @@ static bool entries_prepare(struct attempt_entries *entries, uint32_t operation_
                             struct arena *arena)
 {
     if (entries->conflicts == NULL) {
-        entries->conflicts =
-            arena_alloc_array(arena, operation_count, sizeof(struct conflict_entry));
-        entries->failures = arena_alloc_array(arena, operation_count, sizeof(struct failure_entry));
+        /* Not cleared, so not touched: an entry is written whole. */
+        entries->conflicts = arena_alloc(arena, operation_count * sizeof(struct conflict_entry));
+        entries->failures = arena_alloc(arena, operation_count * sizeof(struct failure_entry));
     }
     return entries->conflicts != NULL && entries->failures != NULL;
 }

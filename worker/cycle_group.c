@@ -19,30 +19,51 @@ static int compare_by_session(const void *left, const void *right)
     return order;
 }
 
+/* Where the deliveries of the session at `begin` end. */
+static size_t end_of_session(struct delivery *const *sorted, size_t count, size_t begin)
+{
+    size_t end = begin + 1;
+    while (end < count &&
+           span_equal(sorted[end]->batch.session_id, sorted[begin]->batch.session_id)) {
+        end++;
+    }
+    return end;
+}
+
+/* A work is large, and in most runs many deliveries share one. */
+static bool make_works(struct run *run, struct arena *arena, struct delivery *const *sorted,
+                       size_t count)
+{
+    size_t work_count = 0;
+    for (size_t begin = 0; begin < count; begin = end_of_session(sorted, count, begin)) {
+        work_count++;
+    }
+    run->works = arena_alloc_array(arena, work_count, sizeof(struct scene_work));
+    return run->works != NULL;
+}
+
 /* One work per session that has deliveries which can be worked with. */
 bool cycle_group(struct cycle *cycle, const struct work_context *context, struct error *error)
 {
     struct run *run = &cycle->now->run;
     struct delivery **sorted =
         arena_alloc_array(context->arena, run->count, sizeof(struct delivery *));
-    run->works = arena_alloc_array(context->arena, run->count, sizeof(struct scene_work));
-    if (sorted == NULL || run->works == NULL) {
-        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a cycle's scenes");
-    }
     size_t sorted_count = 0;
-    for (size_t i = 0; i < run->count; i++) {
+    for (size_t i = 0; sorted != NULL && i < run->count; i++) {
         if (run->deliveries[i].refusal.code == ERROR_NONE) {
             sorted[sorted_count++] = &run->deliveries[i];
         }
     }
+    if (sorted == NULL) {
+        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a cycle's scenes");
+    }
     qsort(sorted, sorted_count, sizeof(struct delivery *), compare_by_session);
-    for (size_t begin = 0; begin < sorted_count;) {
-        size_t end = begin + 1;
-        struct span session_id = sorted[begin]->batch.session_id;
-        while (end < sorted_count && span_equal(sorted[end]->batch.session_id, session_id)) {
-            end++;
-        }
-        struct scene *scene = scene_cache_take(cycle->cache, session_id);
+    if (!make_works(run, context->arena, sorted, sorted_count)) {
+        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a cycle's scenes");
+    }
+    for (size_t begin = 0, end = 0; begin < sorted_count; begin = end) {
+        end = end_of_session(sorted, sorted_count, begin);
+        struct scene *scene = scene_cache_take(cycle->cache, sorted[begin]->batch.session_id);
         if (scene == NULL) {
             return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a scene");
         }
@@ -50,7 +71,6 @@ bool cycle_group(struct cycle *cycle, const struct work_context *context, struct
                              context, error)) {
             return false;
         }
-        begin = end;
     }
     return true;
 }

@@ -5,7 +5,7 @@
 enum {
     /* A run that takes more memory than that is waited for: two of them at a time would be too
      * much, and next to its work the wait is short. */
-    BEHIND_ARENA_BYTES_MAX = 8 << 20
+    BEHIND_ARENA_BYTES_MAX = 24 << 20
 };
 
 static struct publish_parts publish_parts_of(struct cycle *cycle)
