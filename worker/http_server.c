@@ -131,7 +131,7 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status
 static enum MHD_Result answer(struct http_server *server, const struct http_route *route,
                               struct MHD_Connection *connection)
 {
-    const struct http_request request = {.connection = connection};
+    const struct http_request request = {.path = route->path, .connection = connection};
     struct http_response response = {.status = MHD_HTTP_OK,
                                      .content_type = "text/plain; charset=utf-8"};
     buffer_init(&response.body, HTTP_BODY_BYTES_MAX);

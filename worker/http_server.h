@@ -25,6 +25,7 @@ enum {
 
 /** What is asked. Valid during the handler's call. */
 struct http_request {
+    const char *path; /* the route's */
     void *connection;
 };
 

@@ -1,5 +1,6 @@
 #include "worker/observatory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,31 +161,34 @@ static void answer_scene(void *context, const struct http_request *request,
     scene_viewer_answer(observatory->viewer, http_request_parameter(request, "session"), response);
 }
 
+/* As --print-config writes them, which hides secrets. */
+static void answer_settings(void *context, const struct http_request *request,
+                            struct http_response *response)
+{
+    (void)request;
+    const struct observatory *observatory = context;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    if (file != NULL) {
+        settings_print(observatory->parts.settings, file);
+    }
+    if (file == NULL || fclose(file) != 0) {
+        response->status = STATUS_UNAVAILABLE;
+    } else {
+        buffer_append(&response->body, text, size);
+    }
+    free(text);
+}
+
 static void answer_page(void *context, const struct http_request *request,
                         struct http_response *response)
 {
     (void)context;
-    (void)request;
-    response->content_type = "text/html; charset=utf-8";
-    buffer_append_span(&response->body, page_status_html());
-}
-
-static void answer_script(void *context, const struct http_request *request,
-                          struct http_response *response)
-{
-    (void)context;
-    (void)request;
-    response->content_type = "text/javascript; charset=utf-8";
-    buffer_append_span(&response->body, page_status_js());
-}
-
-static void answer_style(void *context, const struct http_request *request,
-                         struct http_response *response)
-{
-    (void)context;
-    (void)request;
-    response->content_type = "text/css; charset=utf-8";
-    buffer_append_span(&response->body, page_status_css());
+    const struct page *page = page_find(request->path);
+    assert(page != NULL); /* routes name pages only */
+    response->content_type = page->content_type;
+    buffer_append_span(&response->body, page->text);
 }
 
 static const struct http_route routes[] = {
@@ -192,10 +196,11 @@ static const struct http_route routes[] = {
     {"/livez", answer_live},
     {"/readyz", answer_ready},
     {"/status.json", answer_status},
-    {"/", answer_page},
-    {"/status.js", answer_script},
-    {"/status.css", answer_style},
+    {"/settings.txt", answer_settings},
     {"/scene.json", answer_scene},
+    {"/", answer_page},
+    {"/status.js", answer_page},
+    {"/status.css", answer_page},
 };
 
 /* ---- Lifetime ---- */

@@ -6,8 +6,9 @@
  *     /readyz       200 where the worker does its work or could if there were any, else 503; a
  *                   JSON object says why
  *     /scene.json   a stored scene, ?session=ID
- *     /             the status page, for people; /status.js, /status.css, /status.json are its
- * parts
+ *     /settings.txt what --print-config prints, without secrets
+ *     /             the status page, for people; /status.js, /status.css and /status.json are its
+ *                   parts
  *
  * All of it is read-only. Lifetime: observatory_start() once the parts exist, observatory_stop()
  * before any of them ends. Threading: those two on the main thread; the rest happens on threads of

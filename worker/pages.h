@@ -7,8 +7,13 @@
 
 #include "protocol/span.h"
 
-struct span page_status_html(void);
-struct span page_status_js(void);
-struct span page_status_css(void);
+struct page {
+    const char *path; /* "/status.js" */
+    const char *content_type;
+    struct span text;
+};
+
+/** NULL: there is none at this path. */
+const struct page *page_find(const char *path);
 
 #endif

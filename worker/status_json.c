@@ -1,7 +1,5 @@
 #include "worker/status_json.h"
 
-#include <stdlib.h>
-
 #include "worker/json_writer.h"
 #include "worker/version.h"
 
@@ -176,21 +174,6 @@ static void write_recent(const struct recent_view *recent, struct json_writer *w
     json_write_array_end(writer);
 }
 
-/* The settings as --print-config writes them, which hides secrets: [{name, value}]. */
-static void write_settings(const struct settings *settings, struct json_writer *writer)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *file = open_memstream(&text, &size);
-    json_write_key_text(writer, "settings");
-    if (file != NULL) {
-        settings_print(settings, file);
-        (void)fclose(file);
-    }
-    json_write_text(writer, text != NULL ? text : "");
-    free(text);
-}
-
 void status_json_write(const struct status_view *view, struct buffer *out)
 {
     const struct metrics_view *metrics = &view->metrics;
@@ -216,6 +199,5 @@ void status_json_write(const struct status_view *view, struct buffer *out)
     write_durations("age", &metrics->snapshot->stats.age, &durations_bounds_age, &writer);
     write_partitions(metrics, &writer);
     write_recent(view->recent, &writer);
-    write_settings(metrics->settings, &writer);
     json_write_object_end(&writer);
 }

@@ -1,6 +1,6 @@
 /**
- * `/status.json`: all that the status page shows, as one JSON object. The page's own format, not an
- * interface for others: they have /metrics.
+ * `/status.json`: all that changes on the status page, as one JSON object. The page's own format,
+ * not an interface for others: they have /metrics.
  *
  * Every text that came from outside is a JSON string of valid UTF-8; the page puts it into text
  * nodes only. Threading: stateless.

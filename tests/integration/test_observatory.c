@@ -138,6 +138,23 @@ Test(observatory, only_get_and_head)
     cr_assert_not_null(strstr(page.head, "Content-Security-Policy: default-src 'none'"));
 }
 
+Test(observatory, the_page_and_its_parts)
+{
+    start();
+    static const char *const parts[][2] = {
+        {"/", "text/html"},
+        {"/status.js", "text/javascript"},
+        {"/status.css", "text/css"},
+        {"/settings.txt", "text/plain"},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const struct http_answer part = http_get(port, parts[i][0]);
+        cr_assert_eq(part.status, 200, "%s", parts[i][0]);
+        cr_assert_not_null(strstr(part.head, parts[i][1]), "%s: %s", parts[i][0], part.head);
+    }
+    cr_assert_not_null(strstr(http_get(port, "/settings.txt").body, "\npassword_file ="));
+}
+
 Test(observatory, a_scene_is_shown_and_nothing_else)
 {
     work();

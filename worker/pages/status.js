@@ -322,7 +322,6 @@ function showState(status) {
   $("redis").className = `dependency ${status.redis ? "up" : "down"}`;
   $("uptime").textContent = `up ${duration(status.uptime_ms)}`;
   $("version").textContent = `scenesync ${status.version}`;
-  $("settings").textContent = status.settings;
   document.title = `${status.ready ? "" : "NOT READY · "}scenesync ${status.group}`;
   const alarms = [];
   if (status.counts.records_gone > 0) alarms.push(`${count(status.counts.records_gone)} records that Redis lost are gone for good: Kafka had them no more.`);
@@ -341,11 +340,20 @@ function show(status) {
   before = status;
 }
 
+// Of a worker that is new to the page: the settings are those that it was started with.
+async function lookAtSettings() {
+  const response = await fetch("/settings.txt", { signal: AbortSignal.timeout(5000) });
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  $("settings").textContent = await response.text();
+}
+
 async function look() {
   try {
     const response = await fetch("/status.json", { signal: AbortSignal.timeout(5000) });
     if (!response.ok) throw new Error(`status ${response.status}`);
-    show(await response.json());
+    const status = await response.json();
+    if (before === null || status.uptime_ms < before.uptime_ms) await lookAtSettings();
+    show(status);
   } catch (error) {
     $("state").textContent = "no answer";
     $("state").className = "state bad";
