@@ -16,6 +16,11 @@ struct property {
     bool (*check)(const struct history *history, struct verdict *verdict);
 };
 
+/* properties.c: all of them, with their histories. */
+const struct property *property_table(size_t *count);
+/* NULL: none has this name. */
+const struct property *property_find(const char *name);
+
 /* follow.c: against the independent model, record by record. */
 bool property_engine_is_model(const struct history *history, struct verdict *verdict);
 bool property_resends_change_nothing(const struct history *history, struct verdict *verdict);
