@@ -152,20 +152,10 @@ Test(watchdog, ends_an_idle_worker_whose_client_has_stopped_fetching)
     expect_in_log("/0:2 left_group=true");
 }
 
-/* The log is a pipe that nobody reads: the cycle hangs in it, and so does the watchdog, at last. */
-static void log_until_it_hangs(const struct watched_parts *parts)
-{
-    for (;;) {
-        struct log_line line;
-        log_begin(&line, parts->log, LOG_INFO, "one of many");
-        log_end(&line);
-        progress_note(parts->progress, PROGRESS_WORKING);
-    }
-}
-
+/* The log is a pipe that nobody reads: the watchdog hangs in it as well, at last. */
 Test(watchdog, ends_a_worker_that_hangs_in_its_log)
 {
-    watched_worker_start(&worker, log_until_it_hangs, true);
+    watched_worker_start(&worker, watched_log_until_it_hangs, true);
     watched_worker_release(&worker);
     cr_assert_eq(watched_worker_await_exit(&worker, 2 * STALL_WAIT_MS), EXIT_STALLED);
 }

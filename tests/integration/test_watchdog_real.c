@@ -64,20 +64,10 @@ Test(watchdog_real, hands_over_at_once)
     expect_taken_over(3);
 }
 
-static void log_until_it_hangs(const struct watched_parts *parts)
-{
-    for (;;) {
-        struct log_line line;
-        log_begin(&line, parts->log, LOG_INFO, "one of many");
-        log_end(&line);
-        progress_note(parts->progress, PROGRESS_WORKING);
-    }
-}
-
 /* The process cannot write its last line, and is ended by SIGALRM; its partitions went before. */
 Test(watchdog_real, hands_over_before_it_writes_its_last_line)
 {
-    watched_worker_start(&worker, log_until_it_hangs, true);
+    watched_worker_start(&worker, watched_log_until_it_hangs, true);
     watched_worker_release(&worker);
     produce_number(TOPIC_OPS, 0, 1);
     expect_taken_over(1);

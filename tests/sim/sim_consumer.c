@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tests/sim/sim_kafka_inside.h"
+#include "tests/support/unconst.h"
 
 enum { POLL_US = 15 };
 
@@ -108,16 +109,6 @@ static rd_kafka_message_t *make_message(const struct sim_claim *claim, rd_kafka_
     return message;
 }
 
-/* librdkafka's messages are not const-correct. */
-static void *lent(const void *data)
-{
-    union {
-        const void *from;
-        void *to;
-    } pointer = {.from = data};
-    return pointer.to;
-}
-
 static bool is_open(const struct rd_kafka_s *client, const struct sim_claim *claim)
 {
     uint64_t now_ms = client->kafka->time->now_ms;
@@ -143,9 +134,9 @@ static rd_kafka_message_t *take_of(struct rd_kafka_s *client, struct sim_claim *
         return NULL;
     }
     rd_kafka_message_t *message = make_message(claim, RD_KAFKA_RESP_ERR_NO_ERROR);
-    message->payload = lent(record->value.data);
+    message->payload = unconst(record->value.data);
     message->len = record->value.size;
-    message->key = lent(record->key.data);
+    message->key = unconst(record->key.data);
     message->key_len = record->key.size;
     claim->position++;
     claim->is_end_told = false;

@@ -1,4 +1,5 @@
 #include "tests/soak/soak_producer.h"
+#include "tests/support/unconst.h"
 
 #include <criterion/criterion.h>
 #include <librdkafka/rdkafka.h>
@@ -64,16 +65,6 @@ void soak_producer_destroy(struct soak_producer *producer)
     rd_kafka_destroy(producer->client);
     soak_batches_destroy(producer->batches);
     free(producer);
-}
-
-/* librdkafka copies the bytes, but its argument is not const. */
-static void *unconst(const void *data)
-{
-    union {
-        const void *from;
-        void *to;
-    } pointer = {.from = data};
-    return pointer.to;
 }
 
 static void send_batch(struct soak_producer *producer, const struct soak_batch *batch)

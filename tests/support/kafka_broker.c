@@ -9,6 +9,7 @@
 #include "tests/support/kafka_admin.h"
 #include "tests/support/kafka_process.h"
 #include "tests/support/sent_batch.h"
+#include "tests/support/unconst.h"
 
 enum { CALL_TIMEOUT_MS = 30000, TOPICS_MAX = 64, POLL_MS = 10 };
 
@@ -184,15 +185,6 @@ void kafka_broker_create_topics(struct kafka_broker *broker, const struct settin
             broker, text_of_format("%s%u", settings->topic_retry_prefix, (unsigned)tier),
             partition_count);
     }
-}
-
-static void *unconst(const void *data)
-{
-    union {
-        const void *from;
-        void *to;
-    } pointer = {.from = data};
-    return pointer.to;
 }
 
 int64_t kafka_broker_produce(struct kafka_broker *broker, const char *topic, int32_t partition,

@@ -1,7 +1,9 @@
 #include "tests/support/results.h"
 
+#include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "tests/support/batches.h"
 #include "tests/support/messages.h"
 
 struct sync_result result_plain(void)
@@ -194,4 +196,25 @@ void result_random_free(struct sync_result *result)
     free(result->conflicts);
     free(result->failures);
     free(result->attempt_versions);
+}
+
+struct span result_encoded(const struct sync_result *result, enum body_encoding bodies,
+                           size_t bytes_max)
+{
+    struct error error;
+    struct wire_structure structure;
+    buffer_clear(test_scratch());
+    sync_result_encode(result, bodies, bytes_max, test_scratch());
+    cr_assert_not(test_scratch()->failed);
+    struct span bytes = buffer_span(test_scratch());
+    cr_assert(wire_check_structure(bytes, &structure, &error), "%s", error.message);
+    return bytes_keep(bytes);
+}
+
+struct sync_result result_decoded(struct span raw)
+{
+    struct error error;
+    struct sync_result result;
+    cr_assert(sync_result_decode(raw, test_arena(), &result, &error), "%s", error.message);
+    return result;
 }

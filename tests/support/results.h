@@ -29,4 +29,12 @@ void result_random_free(struct sync_result *result);
 void result_random_conflicts(struct sync_result *result, uint32_t count, uint64_t *state);
 void result_random_failures(struct sync_result *result, uint32_t count, uint64_t *state);
 
+/** Writes it to test_scratch() (batches.h), as MessagePack that is well formed. Returns kept bytes.
+ */
+struct span result_encoded(const struct sync_result *result, enum body_encoding bodies,
+                           size_t bytes_max);
+
+/** Reads what must be a result; it lives in test_arena(). */
+struct sync_result result_decoded(struct span raw);
+
 #endif

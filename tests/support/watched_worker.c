@@ -186,3 +186,13 @@ const char *watched_worker_log(const struct watched_worker *worker)
     (void)close(descriptor);
     return text;
 }
+
+void watched_log_until_it_hangs(const struct watched_parts *parts)
+{
+    for (;;) {
+        struct log_line line;
+        log_begin(&line, parts->log, LOG_INFO, "one of many");
+        log_end(&line);
+        progress_note(parts->progress, PROGRESS_WORKING);
+    }
+}

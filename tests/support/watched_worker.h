@@ -48,4 +48,7 @@ const char *watched_worker_log(const struct watched_worker *worker);
 /** For cycles: polls once as a worker does, and drops what comes. Returns how many records. */
 size_t watched_poll(const struct watched_parts *parts);
 
+/** A cycle that logs, and so hangs where the log is a pipe that nobody reads. */
+void watched_log_until_it_hangs(const struct watched_parts *parts);
+
 #endif

@@ -4,50 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/support/batches.h"
 #include "tests/support/messages.h"
 #include "tests/support/results.h"
 
-static struct arena arena;
-static struct buffer out;
 static struct error error;
-
-static void setup(void)
-{
-    arena_init(&arena, (size_t)64 << 20);
-    buffer_init(&out, (size_t)16 << 20);
-}
-
-static void teardown(void)
-{
-    arena_deinit(&arena);
-    buffer_deinit(&out);
-}
-
-TestSuite(result, .init = setup, .fini = teardown);
-TestSuite(result_decode, .init = setup, .fini = teardown);
-
-static struct span encode(const struct sync_result *result, enum body_encoding bodies,
-                          size_t bytes_max)
-{
-    buffer_clear(&out);
-    sync_result_encode(result, bodies, bytes_max, &out);
-    cr_assert_not(out.failed);
-    struct wire_structure structure;
-    cr_assert(wire_check_structure(buffer_span(&out), &structure, &error), "%s", error.message);
-    return bytes_keep(buffer_span(&out));
-}
-
-static struct sync_result decode(struct span raw)
-{
-    struct sync_result result;
-    cr_assert(sync_result_decode(raw, &arena, &result, &error), "%s", error.message);
-    return result;
-}
 
 static void refuse(const char *json, const char *words)
 {
     struct sync_result result = {.attempts = 77};
-    cr_assert_not(sync_result_decode(message_of(json), &arena, &result, &error), "%s", json);
+    cr_assert_not(sync_result_decode(message_of(json), test_arena(), &result, &error), "%s", json);
     cr_assert_eq(error.code, ERROR_INVALID_VALUE);
     cr_assert_not_null(strstr(error.message, words), "\"%s\" lacks \"%s\"", error.message, words);
     cr_assert_eq(result.attempts, 77, "outputs are written on success only");
@@ -96,7 +62,7 @@ Test(result, bytes_of_a_small_result_are_these)
                      "a9 706172746974696f6e 01"                 /* partition: 1 */
                      "a6 6f6666736574 cd012c");                 /* offset: 300 */
     const struct sync_result result = result_plain();
-    cr_assert(span_equal(encode(&result, BODIES_AS_THEY_ARE, 0), expected));
+    cr_assert(span_equal(result_encoded(&result, BODIES_AS_THEY_ARE, 0), expected));
 }
 
 #define MIXED_HEAD                                                                                 \
@@ -127,7 +93,8 @@ static const char mixed_on_the_wire[] = MIXED_HEAD
 Test(result, entries_stand_on_the_wire_as_documented)
 {
     const struct sync_result result = result_mixed();
-    cr_assert(span_equal(encode(&result, BODIES_AS_THEY_ARE, 0), message_of(mixed_on_the_wire)));
+    cr_assert(
+        span_equal(result_encoded(&result, BODIES_AS_THEY_ARE, 0), message_of(mixed_on_the_wire)));
 }
 
 Test(result, later_attempts_list_their_versions)
@@ -138,10 +105,10 @@ Test(result, later_attempts_list_their_versions)
     result.scene_version = 9;
     result.attempt_versions = versions;
     result.attempt_version_count = 3;
-    const struct sync_result back = decode(encode(&result, BODIES_AS_THEY_ARE, 0));
+    const struct sync_result back = result_decoded(result_encoded(&result, BODIES_AS_THEY_ARE, 0));
     cr_assert_eq(back.attempt_version_count, 3);
     cr_assert_arr_eq(back.attempt_versions, versions, sizeof versions);
-    const struct span raw = wire_map_find(buffer_span(&out), "attempt_versions");
+    const struct span raw = wire_map_find(buffer_span(test_scratch()), "attempt_versions");
     cr_assert(span_equal(raw, message_of("[5,5,9]")));
 }
 
@@ -151,11 +118,11 @@ Test(result, a_batch_refused_whole_says_why)
     result.synced_count = 0;
     result.error_code = ERROR_TOO_MANY_OPERATIONS;
     result.error_message = span_of_text("too many");
-    const struct span raw = encode(&result, BODIES_AS_THEY_ARE, 0);
+    const struct span raw = result_encoded(&result, BODIES_AS_THEY_ARE, 0);
     cr_assert(span_equal(wire_map_find(raw, "error_code"), message_of("'too_many_operations'")));
     cr_assert(span_equal(wire_map_find(raw, "error"), message_of("'too many'")));
     cr_assert(span_equal(wire_map_find(raw, "success"), message_of("false")));
-    const struct sync_result back = decode(raw);
+    const struct sync_result back = result_decoded(raw);
     cr_assert_eq(back.error_code, ERROR_TOO_MANY_OPERATIONS);
     cr_assert(span_equal_text(back.error_message, "too many"));
 }
@@ -163,7 +130,7 @@ Test(result, a_batch_refused_whole_says_why)
 Test(result, a_record_marks_bodies_and_keeps_the_rest)
 {
     const struct sync_result result = result_mixed();
-    const struct sync_result back = decode(encode(&result, BODIES_MARKED, 0));
+    const struct sync_result back = result_decoded(result_encoded(&result, BODIES_MARKED, 0));
     cr_assert_eq(back.conflicts[0].body.kind, BODY_MARKED);
     cr_assert_eq(back.conflicts[1].body.kind, BODY_ABSENT);
     cr_assert_eq(back.failures[0].body.kind, BODY_MARKED);
@@ -173,7 +140,8 @@ Test(result, a_record_marks_bodies_and_keeps_the_rest)
     back.conflicts[0].body = result.conflicts[0].body;
     back.failures[0].body = result.failures[0].body;
     back.failures[2].body = result.failures[2].body;
-    cr_assert(span_equal(encode(&back, BODIES_AS_THEY_ARE, 0), message_of(mixed_on_the_wire)));
+    cr_assert(
+        span_equal(result_encoded(&back, BODIES_AS_THEY_ARE, 0), message_of(mixed_on_the_wire)));
 }
 
 Test(result, a_failed_buffer_stays_failed)
@@ -192,7 +160,7 @@ Test(result, a_failed_buffer_stays_failed)
 Test(result_decode, reads_what_is_written)
 {
     const struct sync_result result = result_mixed();
-    const struct sync_result back = decode(encode(&result, BODIES_AS_THEY_ARE, 0));
+    const struct sync_result back = result_decoded(result_encoded(&result, BODIES_AS_THEY_ARE, 0));
     cr_assert(span_equal_text(back.session_id, "s") && span_equal_text(back.batch_id, "b") &&
               span_equal_text(back.client_id, "c"));
     cr_assert_not(back.final);
@@ -217,8 +185,8 @@ Test(result_decode, reads_what_is_written)
 Test(result_decode, nothing_is_pending_in_a_final_result)
 {
     const struct sync_result back =
-        decode(message_of("{'final':true,'failed_operations':["
-                          "{'index':3,'code':'element_not_found','retryable':true}]}"));
+        result_decoded(message_of("{'final':true,'failed_operations':["
+                                  "{'index':3,'code':'element_not_found','retryable':true}]}"));
     cr_assert(back.failures[0].retryable);
     cr_assert_not(back.failures[0].pending);
     cr_assert(span_is_absent(back.failures[0].message));
@@ -235,16 +203,17 @@ Test(result, a_merged_operation_names_its_properties)
                                       .applied = message_of("['/a/b','/c~1d']"),
                                       .kept = message_of("[]"),
                                       .body = {.kind = BODY_NIL}};
-    buffer_clear(&out);
-    conflict_entries_encode(&conflict, 1, BODIES_AS_THEY_ARE, &out);
-    const struct span raw = bytes_keep(buffer_span(&out));
+    buffer_clear(test_scratch());
+    conflict_entries_encode(&conflict, 1, BODIES_AS_THEY_ARE, test_scratch());
+    const struct span raw = bytes_keep(buffer_span(test_scratch()));
     cr_assert(span_equal(
         raw, message_of("[{'index':3,'reason':'ElementAlreadyExists','resolution':'merge',"
                         "'resolved':true,'local':{'version':4,'timestamp':900,'removed':false},"
                         "'applied':['/a/b','/c~1d'],'kept':[],'operation':null}]")));
     struct conflict_entry *entries;
     uint32_t count;
-    cr_assert(conflict_entries_decode(raw, &arena, &entries, &count, &error), "%s", error.message);
+    cr_assert(conflict_entries_decode(raw, test_arena(), &entries, &count, &error), "%s",
+              error.message);
     cr_assert_eq(count, 1);
     cr_assert(span_equal(entries[0].applied, conflict.applied));
     cr_assert(span_equal(entries[0].kept, conflict.kept));
@@ -252,7 +221,8 @@ Test(result, a_merged_operation_names_its_properties)
 
 Test(result_decode, keys_that_are_not_there_give_nothing)
 {
-    const struct sync_result back = decode(message_of("{'unknown':[1,{'x':2}],'strategy':null}"));
+    const struct sync_result back =
+        result_decoded(message_of("{'unknown':[1,{'x':2}],'strategy':null}"));
     cr_assert(span_is_absent(back.session_id) && span_is_absent(back.client_id));
     cr_assert_eq(back.attempts, 0);
     cr_assert_eq(back.conflict_entry_count, 0);
@@ -269,8 +239,8 @@ Test(result_decode, keys_that_are_not_there_give_nothing)
 
 Test(result_decode, names_what_is_wrong)
 {
-    decode(message_of(CONFLICT("'ElementNotFound'", "'merge'", LOCAL)));
-    decode(
+    result_decoded(message_of(CONFLICT("'ElementNotFound'", "'merge'", LOCAL)));
+    result_decoded(
         message_of(CONFLICT("'ElementNotFound'", "'merge'", LOCAL ",'applied':['/a'],'kept':[]")));
     const char *const refused[][2] = {
         {"[]", "must be a map"},
@@ -334,8 +304,8 @@ Test(result_decode, an_announced_count_takes_no_memory)
         buffer_append(&message, "\xc0", 1);
     }
     struct sync_result result;
-    cr_assert_not(sync_result_decode(buffer_span(&message), &arena, &result, &error));
-    cr_assert_eq(arena.used_bytes, 0);
+    cr_assert_not(sync_result_decode(buffer_span(&message), test_arena(), &result, &error));
+    cr_assert_eq(test_arena()->used_bytes, 0);
     buffer_deinit(&message);
 }
 
@@ -368,12 +338,12 @@ Test(result_decode, random_results_come_back_as_they_were)
     uint64_t state = 0x9e3779b97f4a7c15;
     for (int round = 0; round < 300; round++) {
         struct sync_result result = result_random(30, &state);
-        const struct span first = encode(&result, BODIES_AS_THEY_ARE, 0);
-        const struct sync_result back = decode(first);
+        const struct span first = result_encoded(&result, BODIES_AS_THEY_ARE, 0);
+        const struct sync_result back = result_decoded(first);
         assert_same_entries(&result, &back);
-        cr_assert(span_equal(encode(&back, BODIES_AS_THEY_ARE, 0), first));
+        cr_assert(span_equal(result_encoded(&back, BODIES_AS_THEY_ARE, 0), first));
         result_random_free(&result);
-        arena_reset(&arena);
+        arena_reset(test_arena());
     }
 }
 
@@ -397,10 +367,10 @@ Test(result_decode, damaged_results_are_refused_or_read_but_never_crash)
         struct wire_structure structure;
         struct sync_result result;
         if (wire_check_structure(span_make(damaged, whole.size), &structure, &error) &&
-            !sync_result_decode(span_make(damaged, whole.size), &arena, &result, &error)) {
+            !sync_result_decode(span_make(damaged, whole.size), test_arena(), &result, &error)) {
             cr_assert_eq(error.code, ERROR_INVALID_VALUE);
         }
-        arena_reset(&arena);
+        arena_reset(test_arena());
     }
     free(damaged);
 }
@@ -408,10 +378,11 @@ Test(result_decode, damaged_results_are_refused_or_read_but_never_crash)
 Test(result, appends_behind_what_stands_in_the_buffer)
 {
     const struct sync_result result = result_mixed();
-    buffer_append(&out, "abc", 3);
-    sync_result_encode(&result, BODIES_AS_THEY_ARE, 500, &out);
-    cr_assert_not(out.failed);
-    cr_assert_leq(out.size, 503);
-    cr_assert(memcmp(out.data, "abc", 3) == 0);
-    cr_assert(decode(span_make(out.data + 3, out.size - 3)).truncated);
+    buffer_append(test_scratch(), "abc", 3);
+    sync_result_encode(&result, BODIES_AS_THEY_ARE, 500, test_scratch());
+    cr_assert_not(test_scratch()->failed);
+    cr_assert_leq(test_scratch()->size, 503);
+    cr_assert(memcmp(test_scratch()->data, "abc", 3) == 0);
+    cr_assert(
+        result_decoded(span_make(test_scratch()->data + 3, test_scratch()->size - 3)).truncated);
 }

@@ -4,44 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/support/batches.h"
 #include "tests/support/messages.h"
 #include "tests/support/results.h"
-
-static struct arena arena;
-static struct buffer out;
-static struct error error;
-
-static void setup(void)
-{
-    arena_init(&arena, (size_t)64 << 20);
-    buffer_init(&out, (size_t)16 << 20);
-}
-
-static void teardown(void)
-{
-    arena_deinit(&arena);
-    buffer_deinit(&out);
-}
-
-TestSuite(result_truncation, .init = setup, .fini = teardown);
-
-static struct span encode(const struct sync_result *result, enum body_encoding bodies,
-                          size_t bytes_max)
-{
-    buffer_clear(&out);
-    sync_result_encode(result, bodies, bytes_max, &out);
-    cr_assert_not(out.failed);
-    struct wire_structure structure;
-    cr_assert(wire_check_structure(buffer_span(&out), &structure, &error), "%s", error.message);
-    return bytes_keep(buffer_span(&out));
-}
-
-static struct sync_result decode(struct span raw)
-{
-    struct sync_result result;
-    cr_assert(sync_result_decode(raw, &arena, &result, &error), "%s", error.message);
-    return result;
-}
 
 /* Leaves out the next thing in the protocol's order; false where nothing is left. A description
  * of its own, one step at a time, of what the encoder does at once. */
@@ -80,22 +45,22 @@ static bool leave_out_next(struct sync_result *result)
  * to fit, neither more nor less. */
 static void assert_truncates_step_by_step(struct sync_result *result, enum body_encoding bodies)
 {
-    struct sync_result steps = decode(encode(result, BODIES_AS_THEY_ARE, 0));
-    struct span expected = encode(result, bodies, 0);
-    cr_assert(span_equal(encode(result, bodies, expected.size), expected));
+    struct sync_result steps = result_decoded(result_encoded(result, BODIES_AS_THEY_ARE, 0));
+    struct span expected = result_encoded(result, bodies, 0);
+    cr_assert(span_equal(result_encoded(result, bodies, expected.size), expected));
     size_t bytes_max = expected.size - 1;
     steps.truncated = true;
     bool more = true;
     while (more) {
         more = leave_out_next(&steps);
-        expected = encode(&steps, bodies, 0);
+        expected = result_encoded(&steps, bodies, 0);
         if (expected.size <= bytes_max || !more) {
-            cr_assert(span_equal(encode(result, bodies, bytes_max), expected));
-            cr_assert(span_equal(encode(result, bodies, expected.size), expected));
+            cr_assert(span_equal(result_encoded(result, bodies, bytes_max), expected));
+            cr_assert(span_equal(result_encoded(result, bodies, expected.size), expected));
             bytes_max = expected.size - 1;
         }
     }
-    cr_assert(span_equal(encode(result, bodies, 1), expected));
+    cr_assert(span_equal(result_encoded(result, bodies, 1), expected));
     cr_assert_lt(expected.size, 600);
 }
 
@@ -109,19 +74,19 @@ Test(result_truncation, leaves_out_in_the_protocols_order)
 Test(result_truncation, the_first_steps_are_these)
 {
     const struct sync_result result = result_mixed();
-    const size_t whole = encode(&result, BODIES_AS_THEY_ARE, 0).size;
+    const size_t whole = result_encoded(&result, BODIES_AS_THEY_ARE, 0).size;
     /* One byte too large: the one body among the conflicts goes, which makes room for the mark. */
-    struct sync_result cut = decode(encode(&result, BODIES_AS_THEY_ARE, whole - 1));
+    struct sync_result cut = result_decoded(result_encoded(&result, BODIES_AS_THEY_ARE, whole - 1));
     cr_assert(cut.truncated);
     cr_assert_eq(cut.conflicts[0].body.kind, BODY_ABSENT);
     cr_assert_eq(cut.failures[2].body.kind, BODY_PRESENT);
     /* Then the bodies of failures from the highest index down. */
-    cut = decode(encode(&result, BODIES_AS_THEY_ARE, out.size - 1));
+    cut = result_decoded(result_encoded(&result, BODIES_AS_THEY_ARE, test_scratch()->size - 1));
     cr_assert_eq(cut.failures[2].body.kind, BODY_ABSENT);
     cr_assert_eq(cut.failures[1].body.kind, BODY_NIL);
     cr_assert_eq(cut.failures[0].body.kind, BODY_PRESENT);
     /* At the end nothing is left but the counts. */
-    cut = decode(encode(&result, BODIES_AS_THEY_ARE, 1));
+    cut = result_decoded(result_encoded(&result, BODIES_AS_THEY_ARE, 1));
     cr_assert_eq(cut.conflict_entry_count, 0);
     cr_assert_eq(cut.failure_entry_count, 0);
     cr_assert_eq(cut.conflict_count, 3);
@@ -132,9 +97,9 @@ Test(result_truncation, the_first_steps_are_these)
 Test(result_truncation, the_struct_stays_as_it_is)
 {
     const struct sync_result result = result_mixed();
-    const struct span whole = encode(&result, BODIES_AS_THEY_ARE, 0);
-    encode(&result, BODIES_AS_THEY_ARE, 1);
-    cr_assert(span_equal(encode(&result, BODIES_AS_THEY_ARE, 0), whole));
+    const struct span whole = result_encoded(&result, BODIES_AS_THEY_ARE, 0);
+    result_encoded(&result, BODIES_AS_THEY_ARE, 1);
+    cr_assert(span_equal(result_encoded(&result, BODIES_AS_THEY_ARE, 0), whole));
 }
 
 Test(result_truncation, random_results_are_cut_exactly)
@@ -146,7 +111,7 @@ Test(result_truncation, random_results_are_cut_exactly)
         result.truncated = false;
         assert_truncates_step_by_step(&result, round % 2 == 0 ? BODIES_AS_THEY_ARE : BODIES_MARKED);
         result_random_free(&result);
-        arena_reset(&arena);
+        arena_reset(test_arena());
     }
 }
 
@@ -157,7 +122,7 @@ Test(result_truncation, fits_a_buffer_that_could_not_hold_the_whole)
     const struct sync_result result = result_mixed();
     sync_result_encode(&result, BODIES_AS_THEY_ARE, 600, &small);
     cr_assert_not(small.failed);
-    cr_assert(decode(buffer_span(&small)).truncated);
+    cr_assert(result_decoded(buffer_span(&small)).truncated);
     buffer_deinit(&small);
 }
 
@@ -167,7 +132,7 @@ Test(result_truncation, ten_thousand_entries_are_cut_in_one_go)
     uint64_t state = 3;
     result_random_conflicts(&result, 10000, &state);
     result_random_failures(&result, 10000, &state);
-    const struct span cut = encode(&result, BODIES_AS_THEY_ARE, 921600);
+    const struct span cut = result_encoded(&result, BODIES_AS_THEY_ARE, 921600);
     cr_assert_leq(cut.size, 921600);
     cr_assert_gt(cut.size, 921600 - 400);
     result.attempt_versions = NULL;
