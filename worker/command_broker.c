@@ -8,6 +8,7 @@
 
 #include "worker/interrupt.h"
 #include "worker/options.h"
+#include "worker/topic_plan.h"
 
 static const char help[] =
     "Usage: scenesync broker [options] [TOPIC...]\n"
@@ -58,15 +59,10 @@ static int create_topics(rd_kafka_mock_cluster_t *cluster, const struct options 
                          int partition_count)
 {
     const struct settings *settings = &options->settings;
-    const char *names[] = {settings->topic_ops, settings->topic_results,
-                           settings->topic_dead_letter};
     int code = EXIT_CODE_OK;
-    for (size_t i = 0; code == EXIT_CODE_OK && i < sizeof names / sizeof names[0]; i++) {
-        code = create_topic(cluster, names[i], partition_count);
-    }
-    for (uint32_t tier = 1; code == EXIT_CODE_OK && tier <= settings->retry_retries_max; tier++) {
+    for (size_t i = 0; code == EXIT_CODE_OK && i < topic_plan_count(settings); i++) {
         char name[SETTINGS_TOPIC_BYTES_MAX + 1];
-        (void)snprintf(name, sizeof name, "%s%u", settings->topic_retry_prefix, (unsigned)tier);
+        (void)topic_plan_name(settings, i, name);
         code = create_topic(cluster, name, partition_count);
     }
     for (int i = 0; code == EXIT_CODE_OK && i < options->argument_count; i++) {

@@ -1,10 +1,8 @@
 #include "worker/sink_topics.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-enum { FIXED_TOPICS = 2, TOPIC_NAME_BYTES = SETTINGS_TOPIC_BYTES_MAX + 12 };
+#include "worker/topic_plan.h"
 
 static void open_one(struct sink_topics *topics, rd_kafka_t *producer, const char *name)
 {
@@ -17,18 +15,16 @@ static void open_one(struct sink_topics *topics, rd_kafka_t *producer, const cha
 void sink_topics_open(struct sink_topics *topics, rd_kafka_t *producer,
                       const struct settings *settings)
 {
-    *topics = (struct sink_topics){
-        .handles = calloc(FIXED_TOPICS + settings->retry_retries_max, sizeof(rd_kafka_topic_t *)),
-    };
+    size_t count = topic_plan_count(settings);
+    *topics = (struct sink_topics){.handles = calloc(count, sizeof(rd_kafka_topic_t *))};
     if (topics->handles == NULL) {
         return;
     }
-    open_one(topics, producer, settings->topic_results);
-    open_one(topics, producer, settings->topic_dead_letter);
-    for (uint32_t retry = 1; retry <= settings->retry_retries_max; retry++) {
-        char name[TOPIC_NAME_BYTES];
-        (void)snprintf(name, sizeof name, "%s%" PRIu32, settings->topic_retry_prefix, retry);
-        open_one(topics, producer, name);
+    for (size_t i = 0; i < count; i++) {
+        char name[SETTINGS_TOPIC_BYTES_MAX + 1];
+        if (topic_plan_name(settings, i, name) != TOPIC_ROLE_OPS) {
+            open_one(topics, producer, name);
+        }
     }
 }
 
