@@ -23,6 +23,7 @@ enum exit_code {
 int command_worker(int argc, char **argv);
 int command_broker(int argc, char **argv);
 int command_topics(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_produce(int argc, char **argv);
 int command_results(int argc, char **argv);
 int command_scene(int argc, char **argv);

@@ -13,6 +13,7 @@ static const char help[] =
     "Commands:\n"
     "  worker            consume batches, apply them, publish results\n"
     "  topics            create the topics that are missing\n"
+    "  doctor            check Kafka, Redis and the settings, and say what to do\n"
     "  broker            an in-memory Kafka broker, for development only\n"
     "  produce [FILE]    send batches, JSON lines, to the ops topic\n"
     "  results           print results as JSON lines\n"
@@ -36,9 +37,9 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"worker", command_worker},   {"topics", command_topics},   {"broker", command_broker},
-    {"produce", command_produce}, {"results", command_results}, {"scene", command_scene},
-    {"verify", command_verify},
+    {"worker", command_worker}, {"topics", command_topics},   {"doctor", command_doctor},
+    {"broker", command_broker}, {"produce", command_produce}, {"results", command_results},
+    {"scene", command_scene},   {"verify", command_verify},
 };
 
 int main(int argc, char **argv)

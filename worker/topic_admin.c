@@ -64,7 +64,8 @@ rd_kafka_resp_err_t topic_admin_read(rd_kafka_t *client, const char *name, int t
                                      struct topic_state *state)
 {
     static const char not_asked[] = "nobody has asked";
-    *state = (struct topic_state){.error = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART};
+    *state = (struct topic_state){.error = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                                  .config_error = RD_KAFKA_RESP_ERR__STATE};
     memcpy(state->config_reason, not_asked, sizeof not_asked);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
     const struct rd_kafka_metadata *metadata = NULL;
@@ -160,9 +161,10 @@ static void take_resource(const rd_kafka_ConfigResource_t *resource, struct topi
 {
     size_t count = 0;
     const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
-    if (rd_kafka_ConfigResource_error(resource) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    state->config_error = rd_kafka_ConfigResource_error(resource);
+    if (state->config_error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         copy(state->config_reason, sizeof state->config_reason,
-             rd_kafka_err2str(rd_kafka_ConfigResource_error(resource)));
+             rd_kafka_err2str(state->config_error));
         return;
     }
     state->config_reason[0] = '\0';
@@ -222,6 +224,7 @@ void topic_admin_read_configs(rd_kafka_t *client, const char *const *topics, siz
         rd_kafka_event_destroy(event);
     } else {
         for (size_t i = 0; i < count; i++) {
+            states[i].config_error = error;
             copy(states[i].config_reason, sizeof states[i].config_reason, message);
         }
     }

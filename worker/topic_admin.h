@@ -20,7 +20,9 @@ struct topic_state {
     int32_t replica_count;    /* the least of all partitions */
     int32_t leaderless_count; /* partitions that nobody leads now */
     int32_t lagging_count;    /* partitions with replicas out of sync */
-    /* Why the entries below are not known; empty where they are. */
+    /* Why the entries below are not known; empty where they are. The error is librdkafka's own,
+     * below 0, where no broker has answered. */
+    rd_kafka_resp_err_t config_error;
     char config_reason[TOPIC_ADMIN_MESSAGE_BYTES];
     char cleanup_policy[32], timestamp_type[24];
     int64_t retention_ms, retention_bytes; /* -1: unlimited */

@@ -88,6 +88,29 @@ void kafka_admin_set_topic(rd_kafka_t *client, const char *topic, const struct k
     end(&call, event);
 }
 
+void kafka_admin_set_right(rd_kafka_t *client, rd_kafka_ResourceType_t type, const char *name,
+                           rd_kafka_AclOperation_t operation, bool is_granted)
+{
+    struct call call = begin(client, RD_KAFKA_ADMIN_OP_CREATEACLS);
+    char reason[REASON_BYTES_MAX];
+    rd_kafka_AclBinding_t *const binding = rd_kafka_AclBinding_new(
+        type, name, RD_KAFKA_RESOURCE_PATTERN_LITERAL, "User:*", "*", operation,
+        is_granted ? RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW : RD_KAFKA_ACL_PERMISSION_TYPE_DENY, reason,
+        sizeof(reason));
+    cr_assert_not_null(binding, "%s: %s", name, reason);
+    rd_kafka_AclBinding_t *list[] = {binding};
+    rd_kafka_CreateAcls(client, list, 1, call.options, call.queue);
+    rd_kafka_event_t *const event = await_answer(&call, name);
+    size_t count = 0;
+    const rd_kafka_acl_result_t **const results =
+        rd_kafka_CreateAcls_result_acls(rd_kafka_event_CreateAcls_result(event), &count);
+    cr_assert_eq(count, 1);
+    const rd_kafka_error_t *const error = rd_kafka_acl_result_error(results[0]);
+    cr_assert_null(error, "%s: %s", name, rd_kafka_error_string(error));
+    rd_kafka_AclBinding_destroy(binding);
+    end(&call, event);
+}
+
 void kafka_admin_delete_topics(rd_kafka_t *client, const char *const *topics, size_t count)
 {
     if (count == 0) {

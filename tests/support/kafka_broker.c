@@ -372,6 +372,11 @@ void kafka_broker_restart(struct kafka_broker *broker)
     kafka_process_restart(own_process(broker));
 }
 
+void kafka_broker_configure(struct kafka_broker *broker, const char *properties)
+{
+    kafka_process_configure(own_process(broker), properties);
+}
+
 static rd_kafka_mock_cluster_t *own_mock(const struct kafka_broker *broker)
 {
     cr_assert_not_null(broker->cluster, "only a mock can do this: the test belongs into a file "

@@ -87,6 +87,7 @@ void kafka_broker_pause(struct kafka_broker *broker);
 void kafka_broker_resume(struct kafka_broker *broker);
 void kafka_broker_kill(struct kafka_broker *broker);
 void kafka_broker_restart(struct kafka_broker *broker);
+void kafka_broker_configure(struct kafka_broker *broker, const char *properties);
 
 /** A mock only: cuts all connections and accepts none until it is up again. */
 void kafka_broker_set_up(struct kafka_broker *broker, bool up);

@@ -119,3 +119,12 @@ void kafka_process_restart(struct kafka_process *process)
     command(process, "restart", NULL);
     process->is_running = true;
 }
+
+void kafka_process_configure(struct kafka_process *process, const char *properties)
+{
+    FILE *const file = fopen(path_in(process, "server.properties"), "a");
+    cr_assert_not_null(file);
+    cr_assert_geq(fputs(properties, file), 0);
+    cr_assert_eq(fclose(file), 0);
+    kafka_process_restart(process);
+}

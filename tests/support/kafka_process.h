@@ -29,4 +29,7 @@ void kafka_process_kill(struct kafka_process *process);
  * One that runs is shut down first. */
 void kafka_process_restart(struct kafka_process *process);
 
+/** Starts it again with more lines in its server.properties. */
+void kafka_process_configure(struct kafka_process *process, const char *properties);
+
 #endif
