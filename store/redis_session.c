@@ -482,6 +482,13 @@ void redis_session_init(struct redis_session *session, const struct redis_store_
     redis_queue_init(&session->finished);
 }
 
+void redis_session_set_credentials(struct redis_session *session, const char *username,
+                                   const char *password)
+{
+    session->options.username = session->probe.username = username;
+    session->options.password = session->probe.password = password;
+}
+
 void redis_session_deinit(struct redis_session *session)
 {
     complete_finished(session);

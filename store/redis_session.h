@@ -49,6 +49,10 @@ struct redis_session {
 
 void redis_session_init(struct redis_session *session, const struct redis_store_options *options);
 
+/** For the connections to come; borrowed until the next call or the end. */
+void redis_session_set_credentials(struct redis_session *session, const char *username,
+                                   const char *password);
+
 /** Requests in flight complete as STORE_UNKNOWN; the observer hears nothing. */
 void redis_session_deinit(struct redis_session *session);
 

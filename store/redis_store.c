@@ -14,7 +14,8 @@ enum {
 struct redis_store {
     struct store base; /* first: a struct store is this */
     struct redis_session session;
-    char *texts; /* owns the options' strings */
+    char *texts;       /* owns the options' strings */
+    char *credentials; /* owns what redis_store_set_credentials() gave; NULL: not yet */
 };
 
 static struct redis_session *session_of(struct store *store)
@@ -70,6 +71,7 @@ static void destroy(struct store *base)
     struct redis_store *store = (struct redis_store *)base;
     redis_session_deinit(&store->session);
     free(store->texts);
+    free(store->credentials);
     free(store);
 }
 
@@ -126,9 +128,28 @@ struct store *redis_store_create(const struct redis_store_options *given)
         free(store);
         return NULL;
     }
+    store->credentials = NULL;
     store->base.interface = &redis_interface;
     redis_session_init(&store->session, &options);
     return &store->base;
+}
+
+bool redis_store_set_credentials(struct store *base, const char *username, const char *password)
+{
+    struct redis_store *store = (struct redis_store *)base;
+    struct redis_session *session = &store->session;
+    struct redis_store_options changed = {.username = username, .password = password};
+    if (changed.username == NULL && session->options.address.username[0] != '\0') {
+        changed.username = session->options.address.username;
+    }
+    char *texts = own_texts(&changed);
+    if (texts == NULL) {
+        return false;
+    }
+    redis_session_set_credentials(session, changed.username, changed.password);
+    free(store->credentials);
+    store->credentials = texts;
+    return true;
 }
 
 /** Polls until the store is ready and the request complete, or `deadline_ms` has come. */

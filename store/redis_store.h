@@ -54,6 +54,11 @@ struct redis_store_options {
 /** Makes the store; connects in the first polls. Returns owned, or NULL when out of memory. */
 struct store *redis_store_create(const struct redis_store_options *options);
 
+/** From the next connection on it is somebody else, or has another password; NULL: none. The open
+ * connection goes on. Returns false, with everything as it was, when out of memory. */
+__attribute__((warn_unused_result)) bool
+redis_store_set_credentials(struct store *store, const char *username, const char *password);
+
 /** The version of hiredis that this was built with, e.g. "0.14.1". Static; thread-safe. */
 const char *redis_store_library_version(void);
 

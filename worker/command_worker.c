@@ -13,6 +13,7 @@
 #include "worker/observatory.h"
 #include "worker/options.h"
 #include "worker/redis_options.h"
+#include "worker/reload.h"
 #include "worker/watchdog.h"
 #ifdef SCENESYNC_FAULT_POINTS
 #include "tests/faults/fault_environment.h"
@@ -57,6 +58,7 @@ struct worker {
     struct cycle *cycle;
     struct watchdog *watchdog;
     struct observatory *observatory;
+    struct reload reload;
     uint64_t drain_since_ms; /* 0: not draining */
 };
 
@@ -98,10 +100,21 @@ static int fail(const char *what, enum exit_code code)
     return (int)code;
 }
 
+/* Also in waits: a Redis that refuses the password is waited for until there is another one. */
+static void reload_if_asked(struct worker *worker)
+{
+    if (interrupt_take_reload()) {
+        const struct reload_parts parts = {
+            .log = worker->log, .store = worker->store, .observatory = worker->observatory};
+        reload_run(&worker->reload, &parts);
+    }
+}
+
 /* Asked in every wait: a second signal, the drain deadline, or the watchdog ending the process. */
 static bool must_abandon(void *context)
 {
     struct worker *worker = context;
+    reload_if_asked(worker);
     if (interrupt_count() == 0 || progress_is_stalled(&worker->progress)) {
         return progress_is_stalled(&worker->progress);
     }
@@ -304,6 +317,7 @@ static int run(struct worker *worker)
         if (outcome != CYCLE_WORKED && outcome != CYCLE_IDLE && outcome != CYCLE_AGAIN) {
             return end_run(worker, outcome);
         }
+        reload_if_asked(worker);
         post_snapshot(worker);
         uint64_t now_ms = clock_monotonic_ms(&worker->clock);
         if (now_ms - summary_ms >= SUMMARY_INTERVAL_MS) {
@@ -317,15 +331,18 @@ static int run(struct worker *worker)
     return end_run(worker, cycle_finish(worker->cycle));
 }
 
-static int run_worker(struct settings *settings)
+static int run_worker(struct options *options)
 {
-    struct worker worker = {.settings = settings};
+    struct worker worker = {.settings = &options->settings};
+    reload_init(&worker.reload, options);
     interrupt_install();
+    interrupt_install_reload();
     int code = worker_open(&worker);
     if (code == EXIT_CODE_OK) {
         code = run(&worker);
     }
     worker_close(&worker);
+    reload_deinit(&worker.reload);
     return code;
 }
 
@@ -360,7 +377,7 @@ int command_worker(int argc, char **argv)
         settings_print(&options.settings, stdout);
         code = EXIT_CODE_OK;
     } else {
-        code = run_worker(&options.settings);
+        code = run_worker(&options);
     }
     options_deinit(&options);
     return code;

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 static volatile sig_atomic_t signals_received;
+static volatile sig_atomic_t reload_is_asked;
 
 static void count_signal(int number)
 {
@@ -24,6 +25,28 @@ void interrupt_install(void)
     (void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
+static void ask_reload(int number)
+{
+    (void)number;
+    reload_is_asked = 1;
+}
+
+void interrupt_install_reload(void)
+{
+    struct sigaction ask = {.sa_handler = ask_reload};
+    (void)sigemptyset(&ask.sa_mask);
+    (void)sigaction(SIGHUP, &ask, NULL);
+}
+
+bool interrupt_take_reload(void)
+{
+    bool is_asked = reload_is_asked != 0;
+    if (is_asked) {
+        reload_is_asked = 0; /* before the work: one that comes meanwhile asks again */
+    }
+    return is_asked;
+}
+
 int interrupt_count(void)
 {
     return signals_received;
@@ -35,6 +58,7 @@ void interrupt_block(sigset_t *before)
     (void)sigemptyset(&counted);
     (void)sigaddset(&counted, SIGINT);
     (void)sigaddset(&counted, SIGTERM);
+    (void)sigaddset(&counted, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &counted, before);
 }
 

@@ -17,11 +17,11 @@
 enum { TAIL_BYTES_MAX = 64, FIELDS_BYTES_MAX = LOG_LINE_BYTES_MAX - TAIL_BYTES_MAX };
 
 struct log {
-    enum log_level level;
+    _Atomic enum log_level level;
     enum log_format format;
     int descriptor;
     bool owns_descriptor;
-    pthread_mutex_t mutex; /* over the write and what is below */
+    pthread_mutex_t mutex; /* over the write, the descriptor, and what is below */
     uint64_t lost;         /* lines that could not be written since one was */
     bool torn;             /* the last line was written in part: it still needs its newline */
 };
@@ -52,17 +52,22 @@ const char *log_format_name(enum log_format format)
     return "logfmt";
 }
 
+static int open_path(const char *path)
+{
+    return path == NULL ? STDERR_FILENO
+                        : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+}
+
 struct log *log_create(enum log_level level, enum log_format format, const char *path)
 {
     struct log *log = calloc(1, sizeof *log);
     if (log == NULL) {
         return NULL;
     }
-    *log = (struct log){.level = level, .format = format, .descriptor = STDERR_FILENO};
-    if (path != NULL) {
-        log->descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-        log->owns_descriptor = true;
-    }
+    log->level = level;
+    log->format = format;
+    log->descriptor = open_path(path);
+    log->owns_descriptor = path != NULL;
     int error = log->descriptor < 0 ? errno : pthread_mutex_init(&log->mutex, NULL);
     if (error != 0) {
         if (log->owns_descriptor && log->descriptor >= 0) {
@@ -85,6 +90,29 @@ void log_destroy(struct log *log)
     }
     (void)pthread_mutex_destroy(&log->mutex);
     free(log);
+}
+
+void log_set_level(struct log *log, enum log_level level)
+{
+    log->level = level;
+}
+
+bool log_reopen(struct log *log, const char *path)
+{
+    int descriptor = open_path(path);
+    if (descriptor < 0) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&log->mutex);
+    int before = log->owns_descriptor ? log->descriptor : -1;
+    log->descriptor = descriptor;
+    log->owns_descriptor = path != NULL;
+    log->torn = false; /* the rest of that line is in the other file */
+    (void)pthread_mutex_unlock(&log->mutex);
+    if (before >= 0) {
+        (void)close(before);
+    }
+    return true;
 }
 
 bool log_is_enabled(const struct log *log, enum log_level level)

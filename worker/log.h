@@ -40,6 +40,15 @@ struct log_line {
     char text[LOG_LINE_BYTES_MAX];
 };
 
+/** What is logged from now on; any thread. */
+void log_set_level(struct log *log, enum log_level level);
+
+/**
+ * Goes on in `path`, opened anew, created where it is not there any more; NULL: on stderr. Returns
+ * false, with errno set and the log going on where it was, where it cannot be opened. Any thread.
+ */
+__attribute__((warn_unused_result)) bool log_reopen(struct log *log, const char *path);
+
 bool log_is_enabled(const struct log *log, enum log_level level);
 void log_begin(struct log_line *line, struct log *log, enum log_level level, const char *event);
 void log_text(struct log_line *line, const char *key, const char *value);

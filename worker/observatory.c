@@ -268,3 +268,11 @@ void observatory_stop(struct observatory *observatory)
     lag_monitor_stop(observatory->lags);
     free(observatory);
 }
+
+void observatory_set_credentials(struct observatory *observatory, const char *username,
+                                 const char *password)
+{
+    if (observatory->viewer != NULL) {
+        scene_viewer_set_credentials(observatory->viewer, username, password);
+    }
+}

@@ -47,4 +47,8 @@ struct observatory *observatory_start(const struct observatory_parts *parts, cha
                                       size_t message_bytes);
 void observatory_stop(struct observatory *observatory);
 
+/** From now on the scene viewer is another user of Redis or has another password. Any thread. */
+void observatory_set_credentials(struct observatory *observatory, const char *username,
+                                 const char *password);
+
 #endif

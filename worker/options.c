@@ -10,7 +10,6 @@
 #include "worker/kafka_conf.h"
 
 enum {
-    ASSIGNMENTS_MAX = 256,
     SETTING_NAME_ROOM_BYTES = 256,
     DIGITS_MAX = 19, /* of any number below 2^63 */
     /* getopt_long's values; the command's own options count up from OWN. */
@@ -25,11 +24,9 @@ static const char shared_help[] =
     "  --set KEY=VALUE   set one setting, e.g. --set log.level=debug; may be repeated\n";
 static const char last_help[] = "  -h, --help        print this\n";
 
-/** What the command line says of the settings, in the order of its options. */
+/** What the command line says. */
 struct choices {
-    const char *config_path;
-    const char *assignments[ASSIGNMENTS_MAX];
-    size_t assignment_count;
+    struct options_sources sources;
     bool help;
 };
 
@@ -91,16 +88,16 @@ static int take_own(const struct command_spec *spec, const struct option_spec *o
     return OPTIONS_GO_ON;
 }
 
-static int take_assignment(const struct command_spec *spec, struct choices *choices,
+static int take_assignment(const struct command_spec *spec, struct options_sources *sources,
                            const char *text)
 {
     if (strchr(text, '=') == NULL || text[0] == '=') {
         return fail_usage(spec, text, "--set expects KEY=VALUE");
     }
-    if (choices->assignment_count == ASSIGNMENTS_MAX) {
+    if (sources->assignment_count == OPTIONS_ASSIGNMENTS_MAX) {
         return fail_usage(spec, text, "too many --set; put them into a file");
     }
-    choices->assignments[choices->assignment_count++] = text;
+    sources->assignments[sources->assignment_count++] = text;
     return OPTIONS_GO_ON;
 }
 
@@ -128,10 +125,10 @@ static int take_option(const struct command_spec *spec, int value, const char *w
         choices->help = true;
         return OPTIONS_GO_ON;
     case VALUE_CONFIG:
-        choices->config_path = optarg;
+        choices->sources.config_path = optarg;
         return OPTIONS_GO_ON;
     case VALUE_SET:
-        return take_assignment(spec, choices, optarg);
+        return take_assignment(spec, &choices->sources, optarg);
     case ':':
         return fail_usage(spec, word, "this option needs a value");
     case '?':
@@ -176,19 +173,19 @@ static bool apply_assignment(struct settings *settings, const char *text,
 }
 
 /** The file, the environment, --set: the later wins. */
-static bool load_settings(const struct choices *choices, struct settings *settings,
+static bool load_settings(const struct options_sources *sources, struct settings *settings,
                           struct settings_error *error)
 {
     extern char **environ; /* which POSIX has and no header declares */
-    if (choices->config_path != NULL &&
-        !settings_read_file(settings, choices->config_path, error)) {
+    if (sources->config_path != NULL &&
+        !settings_read_file(settings, sources->config_path, error)) {
         return false;
     }
     if (!settings_read_environment(settings, environ, error)) {
         return false;
     }
-    for (size_t i = 0; i < choices->assignment_count; i++) {
-        if (!apply_assignment(settings, choices->assignments[i], error)) {
+    for (size_t i = 0; i < sources->assignment_count; i++) {
+        if (!apply_assignment(settings, sources->assignments[i], error)) {
             return false;
         }
     }
@@ -206,12 +203,13 @@ int options_parse(const struct command_spec *spec, int argc, char **argv, struct
     if (choices.help) {
         return print_help(spec);
     }
-    *out = (struct options){.arguments = argv + optind, .argument_count = argc - optind};
+    *out = (struct options){
+        .sources = choices.sources, .arguments = argv + optind, .argument_count = argc - optind};
     if (!settings_init(&out->settings)) {
         return fail_config("out of memory");
     }
     struct settings_error error;
-    if (!spec->without_settings && !load_settings(&choices, &out->settings, &error)) {
+    if (!spec->without_settings && !load_settings(&choices.sources, &out->settings, &error)) {
         options_deinit(out);
         return fail_config(error.message);
     }
@@ -221,4 +219,18 @@ int options_parse(const struct command_spec *spec, int argc, char **argv, struct
 void options_deinit(struct options *options)
 {
     settings_deinit(&options->settings);
+}
+
+bool options_load_again(const struct options_sources *sources, struct settings *out,
+                        struct settings_error *error)
+{
+    if (!settings_init(out)) {
+        (void)snprintf(error->message, sizeof error->message, "out of memory");
+        return false;
+    }
+    if (!load_settings(sources, out, error)) {
+        settings_deinit(out);
+        return false;
+    }
+    return true;
 }

@@ -35,9 +35,19 @@ struct command_spec {
     bool without_settings;            /* no --config and --set, and none are loaded */
 };
 
+enum { OPTIONS_ASSIGNMENTS_MAX = 256 };
+
+/** Where the command line says that settings are, in the order of its options; views of argv. */
+struct options_sources {
+    const char *config_path; /* NULL: none */
+    const char *assignments[OPTIONS_ASSIGNMENTS_MAX];
+    size_t assignment_count;
+};
+
 struct options {
     struct settings settings; /* defaults, file, environment, --set; checked */
-    char **arguments;         /* what is left beside the options */
+    struct options_sources sources;
+    char **arguments; /* what is left beside the options */
     int argument_count;
 };
 
@@ -51,5 +61,11 @@ enum { OPTIONS_GO_ON = -1 };
 __attribute__((warn_unused_result)) int options_parse(const struct command_spec *spec, int argc,
                                                       char **argv, struct options *out);
 void options_deinit(struct options *options);
+
+/** Loads the settings again from where they came from. Returns false and why where one is wrong;
+ * `out` needs settings_deinit() after true only. */
+__attribute__((warn_unused_result)) bool options_load_again(const struct options_sources *sources,
+                                                            struct settings *out,
+                                                            struct settings_error *error);
 
 #endif

@@ -1,5 +1,6 @@
 #include "worker/scene_viewer.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "protocol/identifier.h"
@@ -18,16 +19,22 @@ enum {
 struct scene_viewer {
     const struct settings *settings;
     struct clock clock;
-    struct store *store; /* NULL until it is first needed */
+    struct store *store;   /* NULL until it is first needed */
+    pthread_mutex_t mutex; /* over what is below */
+    bool is_changed;       /* the store has other credentials than these */
+    bool has_credentials;  /* other ones than in the settings */
+    char *username, *password;
 };
 
 struct scene_viewer *scene_viewer_create(const struct settings *settings, const struct clock *clock)
 {
     struct scene_viewer *viewer = calloc(1, sizeof *viewer);
-    if (viewer != NULL) {
-        viewer->settings = settings;
-        viewer->clock = *clock;
+    if (viewer == NULL || pthread_mutex_init(&viewer->mutex, NULL) != 0) {
+        free(viewer);
+        return NULL;
     }
+    viewer->settings = settings;
+    viewer->clock = *clock;
     return viewer;
 }
 
@@ -35,18 +42,48 @@ void scene_viewer_destroy(struct scene_viewer *viewer)
 {
     if (viewer != NULL) {
         store_destroy(viewer->store);
+        (void)pthread_mutex_destroy(&viewer->mutex);
+        free(viewer->username);
+        free(viewer->password);
         free(viewer);
     }
 }
 
+static char *copy(const char *text)
+{
+    return text == NULL ? NULL : strdup(text);
+}
+
+void scene_viewer_set_credentials(struct scene_viewer *viewer, const char *username,
+                                  const char *password)
+{
+    (void)pthread_mutex_lock(&viewer->mutex);
+    free(viewer->username);
+    free(viewer->password);
+    viewer->username = copy(username);
+    viewer->password = copy(password);
+    viewer->is_changed = viewer->has_credentials = true;
+    (void)pthread_mutex_unlock(&viewer->mutex);
+}
+
+/** With the mutex held. */
 static bool open_store(struct scene_viewer *viewer, struct error *error)
 {
     struct redis_store_options options;
+    if (viewer->is_changed) {
+        store_destroy(viewer->store);
+        viewer->store = NULL;
+        viewer->is_changed = false;
+    }
     if (viewer->store != NULL) {
         return true;
     }
     if (!redis_options_of(viewer->settings, &viewer->clock, &options, error)) {
         return false;
+    }
+    if (viewer->has_credentials) {
+        options.username = viewer->username;
+        options.password = viewer->password;
     }
     options.group = NULL; /* scenes alone are looked at */
     options.jitter_seed = clock_wall_ms(&viewer->clock);
@@ -70,9 +107,11 @@ static void read_scene(struct scene_viewer *viewer, const char *session_id, stru
 {
     struct scene_dump dump = {0};
     struct error error = {0};
-    if (!open_store(viewer, &error) ||
-        !redis_store_read_scene(viewer->store, span_of_text(session_id), READ_MS_MAX, arena, &dump,
-                                &error)) {
+    (void)pthread_mutex_lock(&viewer->mutex);
+    bool is_open = open_store(viewer, &error);
+    (void)pthread_mutex_unlock(&viewer->mutex);
+    if (!is_open || !redis_store_read_scene(viewer->store, span_of_text(session_id), READ_MS_MAX,
+                                            arena, &dump, &error)) {
         answer_error(response, STATUS_UNAVAILABLE, error.message);
         return;
     }

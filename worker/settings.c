@@ -235,3 +235,50 @@ bool settings_is_default(const struct settings *settings, const char *name)
     assert(setting != NULL);
     return settings->origins[setting - settings_table] == NULL;
 }
+
+static bool is_same_property(const struct kafka_property *a, const struct kafka_property *b)
+{
+    return a->client == b->client && strcmp(a->name, b->name) == 0 &&
+           strcmp(a->value, b->value) == 0;
+}
+
+/** Whether `settings` has the very same property; they are few. */
+static bool has_property(const struct settings *settings, const struct kafka_property *property)
+{
+    for (size_t i = 0; i < settings->kafka_count; i++) {
+        if (is_same_property(&settings->kafka[i], property)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void compare_kafka(const struct settings *a, const struct settings *b,
+                          void (*take)(void *context, const char *name), void *context)
+{
+    for (size_t i = 0; i < b->kafka_count; i++) {
+        if (!has_property(a, &b->kafka[i])) {
+            char name[SETTINGS_KAFKA_PROPERTY_BYTES_MAX + sizeof "kafka."];
+            (void)snprintf(name, sizeof name, "kafka.%s", b->kafka[i].name);
+            take(context, name);
+        }
+    }
+    if (b->kafka_count < a->kafka_count) {
+        take(context, "kafka.*"); /* some are gone */
+    }
+}
+
+void settings_compare(const struct settings *a, const struct settings *b,
+                      void (*take)(void *context, const char *name), void *context)
+{
+    compare_kafka(a, b, take, context);
+    for (size_t row = 0; row < SETTING_COUNT; row++) {
+        const struct setting *setting = &settings_table[row];
+        char text_a[64], text_b[64];
+        if (setting->type != SETTING_KAFKA &&
+            strcmp(setting_format(setting, a, text_a, sizeof text_a),
+                   setting_format(setting, b, text_b, sizeof text_b)) != 0) {
+            take(context, setting->name);
+        }
+    }
+}

@@ -97,6 +97,10 @@ void settings_print_help(FILE *out);
 /** Whether a setting, not one of kafka.*, has its default because nobody has set it. */
 bool settings_is_default(const struct settings *settings, const char *name);
 
+/** Calls `take` with the name of every setting that is not the same in both, secrets included. */
+void settings_compare(const struct settings *a, const struct settings *b,
+                      void (*take)(void *context, const char *name), void *context);
+
 /** The value that was set for a librdkafka property common to both clients, or NULL. */
 const char *settings_kafka_property(const struct settings *settings, const char *name);
 

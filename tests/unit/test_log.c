@@ -263,3 +263,28 @@ Test(log, appends_to_a_file_and_refuses_one_it_cannot_open)
     cr_assert_not_null(strstr(content, "event=two\n"));
     cr_assert_null(log_create(LOG_INFO, LOG_LOGFMT, dir.path));
 }
+
+Test(log, goes_on_in_a_new_file_once_it_is_reopened)
+{
+    open_log(LOG_WARN, LOG_LOGFMT);
+    struct log_line line;
+    log_begin(&line, out, LOG_WARN, "before");
+    log_end(&line);
+    char moved[sizeof path + 2];
+    snprintf(moved, sizeof moved, "%s.1", path);
+    cr_assert_eq(rename(path, moved), 0);
+    cr_assert(log_reopen(out, path));
+    log_begin(&line, out, LOG_WARN, "behind");
+    log_end(&line);
+    cr_assert_str_eq(read_behind_time(), "level=warn event=behind\n");
+
+    cr_assert_not(log_reopen(out, dir.path), "a directory");
+    log_set_level(out, LOG_INFO);
+    log_begin(&line, out, LOG_INFO, "still there");
+    log_end(&line);
+    cr_assert_not_null(strstr(read_log(), "event=\"still there\""));
+    log_set_level(out, LOG_ERROR);
+    log_begin(&line, out, LOG_WARN, "unheard");
+    log_end(&line);
+    cr_assert_null(strstr(read_log(), "unheard"));
+}
