@@ -62,33 +62,20 @@ static void set_own(rd_kafka_conf_t *conf, const struct property *properties, si
     }
 }
 
-static const char *client_prefix(enum kafka_client client)
-{
-    switch (client) {
-    case KAFKA_CLIENT_BOTH:
-        return "";
-    case KAFKA_CLIENT_CONSUMER:
-        return "consumer.";
-    case KAFKA_CLIENT_PRODUCER:
-        return "producer.";
-    }
-    return "";
-}
-
 /** Applies the settings that are meant for exactly `client`. */
 static bool set_chosen(rd_kafka_conf_t *conf, const struct settings *settings,
                        enum kafka_client client, char *message, size_t message_bytes)
 {
     for (size_t i = 0; i < settings->kafka_count; i++) {
         const struct kafka_property *property = &settings->kafka[i];
-        if (property->client != client) {
+        if (property->client != client || settings_kafka_is_file(property->name)) {
             continue;
         }
         char reason[384];
         if (rd_kafka_conf_set(conf, property->name, property->value, reason, sizeof reason) !=
             RD_KAFKA_CONF_OK) {
             (void)snprintf(message, message_bytes, "%s: kafka.%s%s: %s", property->origin,
-                           client_prefix(client), property->name, reason);
+                           settings_kafka_prefix(client), property->name, reason);
             return false;
         }
     }

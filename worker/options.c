@@ -169,6 +169,15 @@ static bool apply_assignment(struct settings *settings, const char *text,
     char name[SETTING_NAME_ROOM_BYTES];
     const char *separator = strchr(text, '=');
     (void)snprintf(name, sizeof name, "%.*s", (int)(separator - text), text);
+    if (settings_is_secret(name)) {
+        /* /proc has every command line for every user to read. */
+        (void)snprintf(
+            error->message, sizeof error->message,
+            "--set: %s: any user of the machine can read a command line: give secrets in "
+            "a file (--config, or a ..._file setting) or in the environment",
+            name);
+        return false;
+    }
     return settings_set(settings, name, separator + 1, "--set", error);
 }
 

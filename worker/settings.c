@@ -164,14 +164,12 @@ static void print_section(FILE *out, const char *name)
 
 static void print_kafka(const struct settings *settings, FILE *out)
 {
-    static const char *const prefixes[] = {[KAFKA_CLIENT_BOTH] = "",
-                                           [KAFKA_CLIENT_CONSUMER] = "consumer.",
-                                           [KAFKA_CLIENT_PRODUCER] = "producer."};
     print_section(out, "kafka");
     for (size_t i = 0; i < settings->kafka_count; i++) {
         const struct kafka_property *property = &settings->kafka[i];
         char key[SETTINGS_KAFKA_PROPERTY_BYTES_MAX + sizeof "consumer."];
-        (void)snprintf(key, sizeof key, "%s%s", prefixes[property->client], property->name);
+        (void)snprintf(key, sizeof key, "%s%s", settings_kafka_prefix(property->client),
+                       property->name);
         if (strcmp(property->origin, SETTINGS_ORIGIN_DEFAULT) != 0) {
             (void)fprintf(out, "# from %s\n", property->origin);
         }
@@ -227,6 +225,14 @@ void settings_print_help(FILE *out)
                       setting->default_value[0] != '\0' ? " " : "", setting->default_value,
                       setting->meaning, allowed);
     }
+}
+
+bool settings_is_secret(const char *name)
+{
+    const struct setting *setting = setting_find(name);
+    return (setting != NULL && setting->type == SETTING_SECRET) ||
+           (settings_kafka_is_name(name) &&
+            settings_kafka_is_secret(settings_kafka_property_name(name)));
 }
 
 bool settings_is_default(const struct settings *settings, const char *name)

@@ -82,7 +82,8 @@ __attribute__((warn_unused_result)) bool settings_set(struct settings *settings,
 
 /**
  * What concerns several keys or needs more than its own text (the initial delay not above the
- * maximal one, topics that differ, redis.url), and reads redis.password_file. Call once, last.
+ * maximal one, topics that differ, redis.url), and reads secrets from the files that are named for
+ * them (redis.password_file, kafka.sasl.password_file …). Call once, last.
  */
 __attribute__((warn_unused_result)) bool settings_check(struct settings *settings,
                                                         struct settings_error *error);
@@ -94,12 +95,22 @@ void settings_print(const struct settings *settings, FILE *out);
 /** Writes every setting with its meaning, its default and what is allowed, for a reader. */
 void settings_print_help(FILE *out);
 
+/** Whether a setting's value is never shown, and may not stand on a command line. */
+bool settings_is_secret(const char *name);
+
 /** Whether a setting, not one of kafka.*, has its default because nobody has set it. */
 bool settings_is_default(const struct settings *settings, const char *name);
 
 /** Calls `take` with the name of every setting that is not the same in both, secrets included. */
 void settings_compare(const struct settings *a, const struct settings *b,
                       void (*take)(void *context, const char *name), void *context);
+
+/** Whether a property (kafka_property.name) is none of librdkafka's, but names the file that a
+ * secret one stands in: sasl.password_file. */
+bool settings_kafka_is_file(const char *property);
+
+/** What stands between "kafka." and a property's name: "", "consumer." or "producer.". */
+const char *settings_kafka_prefix(enum kafka_client client);
 
 /** The value that was set for a librdkafka property common to both clients, or NULL. */
 const char *settings_kafka_property(const struct settings *settings, const char *name);

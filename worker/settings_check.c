@@ -1,13 +1,10 @@
 #include "worker/settings.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "store/redis_store.h"
-#include "worker/settings_error.h"
-
-enum { PASSWORD_BYTES_MAX = 4096 };
+#include "worker/settings_kafka.h"
+#include "worker/settings_secret.h"
 
 static bool is_default(const struct settings *settings, const char *name)
 {
@@ -110,51 +107,15 @@ static bool check_stall(const struct settings *settings, struct settings_error *
                          settings_origin(settings, name), name, timeout_ms, STALL_TIMEOUT_MS_MIN);
 }
 
-/** The password in `text` (`size` bytes as read), its last newline cut off; false if not one. */
-static bool trim_password(char *text, size_t size)
-{
-    if (size > 0 && text[size - 1] == '\n') {
-        size--;
-    }
-    if (size > 0 && text[size - 1] == '\r') {
-        size--;
-    }
-    text[size] = '\0';
-    return size > 0 && strlen(text) == size && strpbrk(text, "\r\n") == NULL;
-}
-
-/** Reads at most `size_max` bytes; returns false with errno set. */
-static bool read_whole(const char *path, char *out, size_t size_max, size_t *size)
-{
-    FILE *file = fopen(path, "r");
-    if (file == NULL) {
-        return false;
-    }
-    errno = 0;
-    *size = fread(out, 1, size_max, file);
-    int error = ferror(file) ? errno : 0;
-    (void)fclose(file);
-    errno = error;
-    return error == 0;
-}
-
 static bool read_password_file(struct settings *settings, struct settings_error *error)
 {
     static const char name[] = "redis.password_file";
-    const char *origin = settings_origin(settings, name);
     const char *path = settings->redis_password_file;
-    char text[PASSWORD_BYTES_MAX + 1];
-    size_t size = 0;
-    if (!read_whole(path, text, sizeof text, &size)) {
-        return settings_fail(error, "%s: %s = \"%s\": cannot read: %s", origin, name, path,
-                             strerror(errno));
+    if (path != NULL) {
+        settings->redis_password =
+            settings_secret_read(settings_origin(settings, name), name, path, error);
     }
-    if (size > PASSWORD_BYTES_MAX || !trim_password(text, size)) {
-        return settings_fail(error, "%s: %s = \"%s\": expected one line of 1 to %d bytes in it",
-                             origin, name, path, PASSWORD_BYTES_MAX);
-    }
-    settings->redis_password = strdup(text);
-    return settings->redis_password != NULL || fail_setting(settings, name, "out of memory", error);
+    return path == NULL || settings->redis_password != NULL;
 }
 
 bool settings_check(struct settings *settings, struct settings_error *error)
@@ -163,5 +124,5 @@ bool settings_check(struct settings *settings, struct settings_error *error)
         !check_redis(settings, error) || !check_stall(settings, error)) {
         return false;
     }
-    return settings->redis_password_file == NULL || read_password_file(settings, error);
+    return read_password_file(settings, error) && settings_kafka_check(settings, error);
 }

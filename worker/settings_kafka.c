@@ -40,11 +40,45 @@ bool settings_kafka_is_name(const char *name)
     return starts_with(name, "kafka.") && name[strlen("kafka.")] != '\0';
 }
 
-bool settings_kafka_is_secret(const char *property)
+static bool is_confidential(const char *property)
 {
     return strstr(property, "password") != NULL || strstr(property, "secret") != NULL ||
            starts_with(property, "sasl.oauthbearer.") || strcmp(property, "ssl.key.pem") == 0 ||
            strcmp(property, "sasl.jaas.config") == 0;
+}
+
+/** The size of what stands before "_file"; 0 where nothing does, or it does not end so. */
+static size_t size_before_suffix(const char *property)
+{
+    size_t suffix = strlen(SETTINGS_KAFKA_FILE_SUFFIX);
+    size_t size = strlen(property);
+    bool ends_so =
+        size > suffix && strcmp(property + size - suffix, SETTINGS_KAFKA_FILE_SUFFIX) == 0;
+    return ends_so ? size - suffix : 0;
+}
+
+/* A PEM key has lines, and librdkafka a property of its own for its file. */
+bool settings_kafka_secret_of_file(const char *property,
+                                   char out[SETTINGS_KAFKA_PROPERTY_BYTES_MAX + 1])
+{
+    size_t size = size_before_suffix(property);
+    if (size == 0 || size > SETTINGS_KAFKA_PROPERTY_BYTES_MAX) {
+        return false;
+    }
+    memcpy(out, property, size);
+    out[size] = '\0';
+    return is_confidential(out) && strcmp(out, "ssl.key.pem") != 0 && size_before_suffix(out) == 0;
+}
+
+bool settings_kafka_is_file(const char *property)
+{
+    char secret[SETTINGS_KAFKA_PROPERTY_BYTES_MAX + 1];
+    return settings_kafka_secret_of_file(property, secret);
+}
+
+bool settings_kafka_is_secret(const char *property)
+{
+    return is_confidential(property) && !settings_kafka_is_file(property);
 }
 
 /** Whom a name is for, and the property's own name. */
@@ -60,6 +94,13 @@ static enum kafka_client parse_name(const char *name, const char **property)
         return KAFKA_CLIENT_PRODUCER;
     }
     return KAFKA_CLIENT_BOTH;
+}
+
+const char *settings_kafka_property_name(const char *name)
+{
+    const char *property = NULL;
+    (void)parse_name(name, &property);
+    return property;
 }
 
 /** Whether librdkafka could know it, and a line of a file can say it. */
@@ -88,8 +129,8 @@ static const char *refusal_reason(enum kafka_client client, const char *property
     return NULL;
 }
 
-static struct kafka_property *find(const struct settings *settings, enum kafka_client client,
-                                   const char *property)
+struct kafka_property *settings_kafka_find(const struct settings *settings,
+                                           enum kafka_client client, const char *property)
 {
     for (size_t i = 0; i < settings->kafka_count; i++) {
         struct kafka_property *candidate = &settings->kafka[i];
@@ -110,7 +151,7 @@ static void free_property(struct kafka_property *property)
 /** Takes the property's texts; on failure they are still the caller's. */
 static bool put(struct settings *settings, const struct kafka_property *property)
 {
-    struct kafka_property *place = find(settings, property->client, property->name);
+    struct kafka_property *place = settings_kafka_find(settings, property->client, property->name);
     if (place != NULL) {
         free_property(place);
         *place = *property;
@@ -157,6 +198,19 @@ bool settings_kafka_set(struct settings *settings, const char *name, const char 
     return true;
 }
 
+const char *settings_kafka_prefix(enum kafka_client client)
+{
+    switch (client) {
+    case KAFKA_CLIENT_BOTH:
+        return "";
+    case KAFKA_CLIENT_CONSUMER:
+        return "consumer.";
+    case KAFKA_CLIENT_PRODUCER:
+        return "producer.";
+    }
+    return "";
+}
+
 void settings_kafka_deinit(struct settings *settings)
 {
     for (size_t i = 0; i < settings->kafka_count; i++) {
@@ -167,6 +221,6 @@ void settings_kafka_deinit(struct settings *settings)
 
 const char *settings_kafka_property(const struct settings *settings, const char *name)
 {
-    const struct kafka_property *property = find(settings, KAFKA_CLIENT_BOTH, name);
+    const struct kafka_property *property = settings_kafka_find(settings, KAFKA_CLIENT_BOTH, name);
     return property != NULL ? property->value : NULL;
 }

@@ -151,15 +151,20 @@ static const struct setting *find_spelled(const char *name)
 }
 
 /** SCENESYNC_KAFKA_SSL_CA_LOCATION is kafka.ssl.ca.location: librdkafka's properties that take a
- * text have no underscores. */
+ * text have no underscores. But SCENESYNC_KAFKA_SASL_PASSWORD_FILE is kafka.sasl.password_file. */
 static void restore_dots(char *name)
 {
+    char *last = NULL;
     for (; *name != '\0'; name++) {
         if (*name == '_') {
             *name = '.';
+            last = name;
         } else {
             *name = (char)tolower((unsigned char)*name);
         }
+    }
+    if (last != NULL && strcmp(last + 1, SETTINGS_KAFKA_FILE_SUFFIX + 1) == 0) {
+        *last = '_';
     }
 }
 

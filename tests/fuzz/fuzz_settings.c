@@ -75,12 +75,19 @@ static void demand_reads_the_same(const char *path)
     settings_deinit(&settings);
 }
 
-/* Checks what is left to check, but for the password's file, which could be any file. */
+/* Checks what is left to check, but for the files of passwords, which could be any file. */
 static void demand_holds(struct settings *settings)
 {
     struct settings_error error = {.message = ""};
     free(settings->redis_password_file);
     settings->redis_password_file = NULL;
+    for (size_t i = 0; i < settings->kafka_count; i++) {
+        if (settings_kafka_is_file(settings->kafka[i].name)) {
+            free(settings->kafka[i].value);
+            settings->kafka[i].value = strdup("/dev/null");
+            fuzz_demand(settings->kafka[i].value != NULL, "there is memory");
+        }
+    }
     if (!settings_check(settings, &error)) {
         fuzz_demand_line(error.message, sizeof error.message);
     }

@@ -302,8 +302,8 @@ Test(verify, says_what_cannot_be_reached)
     cr_assert_eq(redis_away.exit_code, UNAVAILABLE);
     cr_assert_not_null(strstr(redis_away.err, "redis://127.0.0.1:1/0: cannot connect to Redis"),
                        "%s", redis_away.err);
-    const struct command_outcome password =
-        VERIFY("--timeout", "1000", "--set", "redis.password=wrong");
+    const struct command_outcome password = verify((struct command){
+        .arguments = {"--timeout", "1000"}, .environment = {"SCENESYNC_REDIS_PASSWORD=wrong"}});
     cr_assert_eq(password.exit_code, UNAVAILABLE);
     cr_assert_not_null(strstr(password.err, "redis"), "%s", password.err);
     cr_assert_lt(monotonic_ms() - begun_ms, 20000u);

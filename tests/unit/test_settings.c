@@ -577,6 +577,64 @@ Test(settings, hide_every_secret)
     free(text);
 }
 
+Test(settings, read_secrets_of_kafka_from_files)
+{
+    const char *password = write_bytes("kafka-password", "hush hush;\n", 11);
+    set("kafka.sasl.password_file", password);
+    set("kafka.consumer.ssl.key.password_file", password);
+    cr_assert(settings_check(&settings, &error), "%s", error.message);
+    cr_expect_str_eq(settings_kafka_property(&settings, "sasl.password"), "hush hush;");
+    char *text = print_settings();
+    cr_expect_null(strstr(text, "hush"), "%s", text);
+    cr_expect_not_null(strstr(text, "\nsasl.password_file = /"), "%s", text);
+    cr_expect_not_null(strstr(text, "\n# consumer.ssl.key.password = (hidden)\n"), "%s", text);
+    free(text);
+}
+
+Test(settings, refuse_secrets_of_kafka_that_they_cannot_read)
+{
+    char message[SETTINGS_ERROR_BYTES_MAX];
+    set("kafka.producer.sasl.password_file", "/no/such/file");
+    cr_expect_not(settings_check(&settings, &error));
+    cr_expect_str_eq(error.message, "--set: kafka.producer.sasl.password_file = \"/no/such/file\": "
+                                    "cannot read: No such file or directory");
+    set("kafka.producer.sasl.password_file", write_bytes("two-lines", "a\nb\n", 4));
+    cr_expect_not(settings_check(&settings, &error));
+    snprintf(message, sizeof message, "expected one line of 1 to 4096 bytes in it");
+    cr_expect_not_null(strstr(error.message, message), "%s", error.message);
+    set("kafka.producer.sasl.password", "x");
+    cr_expect_not(settings_check(&settings, &error));
+    cr_expect_str_eq(error.message, "--set: kafka.producer.sasl.password_file: "
+                                    "kafka.producer.sasl.password is set as well; remove one of "
+                                    "them");
+}
+
+Test(settings, take_the_file_of_a_secret_from_the_environment)
+{
+    char variable[512];
+    snprintf(variable, sizeof variable, "SCENESYNC_KAFKA_SASL_PASSWORD_FILE=%s",
+             write_bytes("kafka-password", "p", 1));
+    char *const environment[] = {variable, NULL};
+    cr_assert(settings_read_environment(&settings, environment, &error), "%s", error.message);
+    cr_assert(settings_check(&settings, &error), "%s", error.message);
+    cr_expect_str_eq(settings_kafka_property(&settings, "sasl.password"), "p");
+}
+
+Test(settings, take_only_files_of_secrets_for_files_of_secrets)
+{
+    cr_expect(settings_kafka_is_file("sasl.password_file"));
+    cr_expect(settings_kafka_is_file("sasl.oauthbearer.client.secret_file"));
+    cr_expect_not(settings_kafka_is_file("ssl.key.pem_file"));
+    cr_expect_not(settings_kafka_is_file("ssl.ca.location_file"));
+    cr_expect_not(settings_kafka_is_file("_file"));
+    cr_expect_not(settings_kafka_is_file("sasl.password_file_file"));
+    cr_expect(settings_is_secret("kafka.consumer.sasl.password"));
+    cr_expect(settings_is_secret("redis.password"));
+    cr_expect_not(settings_is_secret("kafka.consumer.sasl.password_file"));
+    cr_expect_not(settings_is_secret("redis.password_file"));
+    cr_expect_not(settings_is_secret("no.such.password"));
+}
+
 Test(settings, raise_the_retry_delay_up_to_its_maximum)
 {
     static const uint64_t expected_ms[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000};
