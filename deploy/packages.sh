@@ -10,7 +10,8 @@ packages_of_group() {
     case $1 in
     build)
         echo gcc libc6-dev cmake make pkg-config librdkafka-dev 'libmsgpack-c-dev|libmsgpack-dev' \
-            libhiredis-dev libxxhash-dev libinih-dev libjansson-dev libmicrohttpd-dev
+            libhiredis-dev libxxhash-dev libinih-dev libjansson-dev libmicrohttpd-dev \
+            libssl-dev
         ;;
     redis) echo redis-server ;;
     demo) echo jq ;;

@@ -64,19 +64,26 @@ static rd_kafka_resp_err_t ask_partition_count(rd_kafka_t *client, rd_kafka_topi
                : error;
 }
 
-static int fail_unavailable(const struct command_kafka *kafka, const char *topic,
-                            uint64_t timeout_ms, rd_kafka_resp_err_t error)
+static int fail_unavailable(struct command_kafka *kafka, const char *topic, uint64_t timeout_ms,
+                            rd_kafka_resp_err_t error)
 {
+    const char *reason = kafka->context.reason;
+    const char *cure = kafka_context_cure(&kafka->context);
     if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
         (void)fprintf(stderr,
                       "scenesync: topic %s does not exist at %s (waited %" PRIu64
                       " ms); create it, or correct topics.ops or --topic\n",
                       topic, kafka->servers, timeout_ms);
-    } else {
+    } else if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
         (void)fprintf(stderr,
-                      "scenesync: topic %s cannot be reached at %s within %" PRIu64
-                      " ms: %s; check kafka.bootstrap.servers and the broker\n",
-                      topic, kafka->servers, timeout_ms, rd_kafka_err2str(error));
+                      "scenesync: topic %s may not be used by this client at %s; grant it what "
+                      "deploy/kafka/acls.sh has for this command\n",
+                      topic, kafka->servers);
+    } else {
+        (void)fprintf(
+            stderr, "scenesync: topic %s cannot be reached at %s within %" PRIu64 " ms: %s; %s\n",
+            topic, kafka->servers, timeout_ms, reason[0] != '\0' ? reason : rd_kafka_err2str(error),
+            cure[0] != '\0' ? cure : "check kafka.bootstrap.servers and the broker");
     }
     return EXIT_CODE_UNAVAILABLE;
 }

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "worker/kafka_cure.h"
+
 struct property {
     enum kafka_client client;
     const char *name, *value;
@@ -135,8 +137,8 @@ static enum log_level level_of_line(int level, const char *facility, const char 
         return LOG_DEBUG;
     }
     /* These come to on_error() as well, which keeps them to one line in a while. */
-    if (strcmp(facility, "FAIL") == 0 || strcmp(facility, "FATAL") == 0 ||
-        strcmp(facility, "ERROR") == 0) {
+    if (strcmp(facility, "FAIL") == 0 || strcmp(facility, "SSLCERTVRFY") == 0 ||
+        strcmp(facility, "FATAL") == 0 || strcmp(facility, "ERROR") == 0) {
         return LOG_DEBUG;
     }
     return level_of_syslog(level);
@@ -164,10 +166,18 @@ bool kafka_context_may_log(struct kafka_context *context, rd_kafka_resp_err_t er
                             rd_kafka_err2name(error), subject);
 }
 
+const char *kafka_context_cure(struct kafka_context *context)
+{
+    return kafka_cure(context->reason, context->verify_error, rd_kafka_version());
+}
+
 static void on_error(rd_kafka_t *client, int error, const char *reason, void *opaque)
 {
     (void)client;
     struct kafka_context *context = opaque;
+    if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) { /* which says nothing of why */
+        (void)snprintf(context->reason, sizeof context->reason, "%s", reason);
+    }
     if (!kafka_context_may_log(context, (rd_kafka_resp_err_t)error, "")) {
         return;
     }
@@ -176,7 +186,31 @@ static void on_error(rd_kafka_t *client, int error, const char *reason, void *op
     log_text(&line, "client", context->client);
     log_text(&line, "code", rd_kafka_err2name((rd_kafka_resp_err_t)error));
     log_text(&line, "reason", reason);
+    const char *cure = kafka_cure(reason, context->verify_error, rd_kafka_version());
+    if (cure[0] != '\0') {
+        log_text(&line, "cure", cure);
+    }
     log_end(&line);
+}
+
+/* Decides nothing: OpenSSL has, and librdkafka does not tell why. On librdkafka's threads. */
+static int on_certificate(rd_kafka_t *client, const char *broker_name, int32_t broker_id,
+                          int *x509_error, int depth, const char *bytes, size_t size, char *message,
+                          size_t message_bytes, void *opaque)
+{
+    (void)client;
+    (void)broker_name;
+    (void)broker_id;
+    (void)depth;
+    (void)bytes;
+    (void)size;
+    struct kafka_context *context = opaque;
+    if (*x509_error == 0) {
+        return 1;
+    }
+    context->verify_error = *x509_error;
+    (void)snprintf(message, message_bytes, "OpenSSL's code is %d", *x509_error);
+    return 0;
 }
 
 void kafka_conf_set_context(rd_kafka_conf_t *conf, struct kafka_context *context)
@@ -184,4 +218,6 @@ void kafka_conf_set_context(rd_kafka_conf_t *conf, struct kafka_context *context
     rd_kafka_conf_set_opaque(conf, context);
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
+    /* A librdkafka without TLS has no certificates to look at. */
+    (void)rd_kafka_conf_set_ssl_cert_verify_cb(conf, on_certificate);
 }

@@ -35,7 +35,9 @@ struct kafka_context {
     struct clock clock;
     const char *client; /* "consumer" or "producer", for the log */
     void *owner;
-    struct log_limit limit; /* of the polling thread */
+    struct log_limit limit;   /* of the polling thread */
+    char reason[512];         /* of its last error; "" where there was none */
+    _Atomic int verify_error; /* of the last certificate that OpenSSL did not accept */
 };
 
 /**
@@ -43,6 +45,9 @@ struct kafka_context {
  * errors from the one that polls, at most once per error code and LOG_LIMIT_INTERVAL_MS.
  */
 void kafka_conf_set_context(rd_kafka_conf_t *conf, struct kafka_context *context);
+
+/** What can be done about context->reason; "" where that is not known. */
+const char *kafka_context_cure(struct kafka_context *context);
 
 /** Whether an event that may repeat is to be logged now; `subject` is a topic or "". */
 bool kafka_context_may_log(struct kafka_context *context, rd_kafka_resp_err_t error,

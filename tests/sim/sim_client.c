@@ -60,6 +60,18 @@ void rd_kafka_conf_set_error_cb(rd_kafka_conf_t *conf,
     (void)tell;
 }
 
+/* There is no TLS here. */
+rd_kafka_conf_res_t rd_kafka_conf_set_ssl_cert_verify_cb(
+    rd_kafka_conf_t *conf,
+    int (*verify)(rd_kafka_t *client, const char *broker_name, int32_t broker_id, int *error,
+                  int depth, const char *bytes, size_t size, char *message, size_t message_bytes,
+                  void *opaque))
+{
+    (void)conf;
+    (void)verify;
+    return RD_KAFKA_CONF_INVALID;
+}
+
 void rd_kafka_conf_set_rebalance_cb(rd_kafka_conf_t *conf,
                                     void (*rebalance)(rd_kafka_t *client, rd_kafka_resp_err_t error,
                                                       rd_kafka_topic_partition_list_t *partitions,
