@@ -17,7 +17,10 @@ packages_of_group() {
     demo) echo jq ;;
     # What tests/kafka/broker runs on. Java 17 or later: Debian 12 has 17, Debian 13 has 21.
     kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven ;;
-    tests) echo libcriterion-dev python3 python3-msgpack python3-confluent-kafka prometheus systemd ;;
+    tests)
+        echo libcriterion-dev python3 python3-msgpack python3-confluent-kafka prometheus systemd \
+            openssl jq
+        ;;
     page) echo chromium ;; # tests/page/check
     lint) echo git clang clang-format clang-tidy ;;
     guard) echo valgrind ;; # tests/bench/instructions/check

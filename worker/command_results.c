@@ -202,6 +202,12 @@ static int take_message(struct results *results, const rd_kafka_message_t *messa
         (void)fprintf(stderr, "scenesync: kafka: %s\n", rd_kafka_message_errstr(message));
         return EXIT_CODE_INTERNAL;
     }
+    if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        (void)fprintf(stderr,
+                      "scenesync: topic %s may not be read by this client at %s; grant it READ\n",
+                      results->topic, results->kafka.servers);
+        return EXIT_CODE_UNAVAILABLE;
+    }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return EXIT_CODE_OK; /* passes by itself, or --timeout ends the wait */
     }

@@ -13,6 +13,7 @@ worker=${WORKER-User:scenesync-worker}       # scenesync worker
 producer=${PRODUCER-User:scenesync-producer} # gateways; scenesync produce
 reader=${READER-User:scenesync-reader}       # gateways; scenesync results
 verifier=${VERIFIER-User:scenesync-verifier} # scenesync verify
+operator=${OPERATOR-User:scenesync-operator} # who looks at dead letters, and sends them again
 monitor=${MONITOR-User:scenesync-monitor}    # exporters of lag
 
 # On what: as kafka.group.id and topics.* are set.
@@ -48,6 +49,9 @@ allow "$reader" --operation Read --topic "$results"
 
 allow "$verifier" --operation Read --topic "$ops" --topic "$results"
 allow "$verifier" --operation Read --topic "$retry_prefix" --resource-pattern-type prefixed
+
+allow "$operator" --operation Read --topic "$dead_letter"
+allow "$operator" --operation Write --topic "$ops"
 
 allow "$monitor" --operation Describe --topic "$ops" --group "$group"
 allow "$monitor" --operation Describe --topic "$retry_prefix" --resource-pattern-type prefixed

@@ -6,7 +6,7 @@
 
 # The principals of deploy/kafka/acls.sh.
 secure_users=(scenesync-worker scenesync-producer scenesync-reader scenesync-verifier
-    scenesync-monitor)
+    scenesync-operator scenesync-monitor)
 secure_new_key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
 secure_dir= # of the broker's that is at hand; set by its caller
 
