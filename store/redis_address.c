@@ -4,7 +4,8 @@
 
 enum { DEFAULT_PORT = 6379, DATABASE_MAX = 1000000 };
 
-static const char allowed[] = "redis://[user@]host[:port][/database] or unix:///path[?db=number]";
+static const char allowed[] =
+    "redis://[user@]host[:port][/database], rediss://... or unix:///path[?db=number]";
 
 /** Cuts `prefix` off the front of `text`. */
 static bool skip_prefix(struct span *text, const char *prefix)
@@ -147,9 +148,8 @@ bool redis_address_parse(const char *url, struct redis_address *out, struct erro
     } else if (skip_prefix(&rest, "redis://")) {
         valid = parse_tcp(rest, &address, error);
     } else if (skip_prefix(&rest, "rediss://")) {
-        valid = error_set(error, ERROR_INVALID_VALUE,
-                          "this build has no TLS for Redis: use redis:// to a local stunnel or "
-                          "sidecar, or unix://");
+        address.is_tls = true;
+        valid = parse_tcp(rest, &address, error);
     } else {
         valid = error_set(error, ERROR_INVALID_VALUE, "a redis url must be %s", allowed);
     }

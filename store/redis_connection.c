@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "store/redis_store.h"
+#include "store/redis_tls.h"
 
 enum {
     RECEIVE_BYTES_MAX = 64 * 1024,
     OUTPUT_BYTES_KEPT = 16 * 1024 * 1024 /* a larger buffer is given back when all is sent */
 };
+static_assert((int)RECEIVE_BYTES_MAX >= (int)REDIS_TLS_RECORD_BYTES_MAX,
+              "a record leaves nothing behind");
 
 void redis_connection_init(struct redis_connection *connection)
 {
@@ -35,9 +37,9 @@ static const char *describe(int code, char out[ERROR_QUOTE_BYTES_MAX])
 }
 
 bool redis_connection_open(struct redis_connection *connection, const struct redis_address *address,
-                           struct error *error)
+                           const struct redis_tls_files *files, struct error *error)
 {
-    assert(connection->context == NULL);
+    assert(connection->context == NULL && connection->tls == NULL);
     struct redisContext *context = address->is_unix
                                        ? redisConnectUnixNonBlock(address->host_or_path)
                                        : redisConnectNonBlock(address->host_or_path, address->port);
@@ -49,11 +51,20 @@ bool redis_connection_open(struct redis_connection *connection, const struct red
         redisFree(context);
         return false;
     }
+    if (address->is_tls) {
+        connection->tls = redis_tls_create(context->fd, address->host_or_path, files, error);
+        if (connection->tls == NULL) {
+            redisFree(context);
+            return false;
+        }
+    }
     connection->context = context;
+    connection->awaits_input = false;
     return true;
 }
 
-bool redis_connection_finish_open(struct redis_connection *connection, struct error *error)
+bool redis_connection_go_on_opening(struct redis_connection *connection, bool *is_open,
+                                    struct error *error)
 {
     char text[ERROR_QUOTE_BYTES_MAX];
     int code = 0;
@@ -65,11 +76,20 @@ bool redis_connection_finish_open(struct redis_connection *connection, struct er
         return error_set(error, ERROR_STORE_ERROR, "cannot connect to Redis: %s",
                          describe(code, text));
     }
-    return true;
+    *is_open = connection->tls == NULL;
+    if (*is_open) {
+        return true;
+    }
+    enum redis_tls_outcome outcome = redis_tls_connect(connection->tls, error);
+    *is_open = outcome == REDIS_TLS_DONE;
+    connection->awaits_input = outcome == REDIS_TLS_WANTS_READ;
+    return outcome != REDIS_TLS_FAILED;
 }
 
 void redis_connection_close(struct redis_connection *connection)
 {
+    redis_tls_destroy(connection->tls);
+    connection->tls = NULL;
     if (connection->context != NULL) {
         redisFree(connection->context);
         connection->context = NULL;
@@ -124,23 +144,38 @@ static bool would_block(int code)
     return code == EAGAIN || code == EWOULDBLOCK || code == EINTR;
 }
 
+/** One attempt; `sent` is 0 where the socket takes nothing now. */
+static bool send_some(struct redis_connection *connection, const void *bytes, size_t size,
+                      size_t *sent, struct error *error)
+{
+    if (connection->tls != NULL) {
+        return redis_tls_send(connection->tls, bytes, size, sent, error) != REDIS_TLS_FAILED;
+    }
+    /* Not by hiredis: it would raise SIGPIPE, and move the rest on every partial write. */
+    ssize_t result = send(connection->context->fd, bytes, size, MSG_NOSIGNAL);
+    if (result < 0 && !would_block(errno)) {
+        char text[ERROR_QUOTE_BYTES_MAX];
+        return error_set(error, ERROR_STORE_ERROR, "sending to Redis failed: %s",
+                         describe(errno, text));
+    }
+    *sent = result > 0 ? (size_t)result : 0;
+    return true;
+}
+
 bool redis_connection_send(struct redis_connection *connection, struct error *error)
 {
     struct buffer *output = &connection->output;
     while (connection->sent < output->size) {
-        /* Not by hiredis: it would raise SIGPIPE, and move the rest on every partial write. */
-        ssize_t size = send(connection->context->fd, output->data + connection->sent,
-                            output->size - connection->sent, MSG_NOSIGNAL);
-        if (size < 0 && would_block(errno)) {
+        size_t sent;
+        if (!send_some(connection, output->data + connection->sent, output->size - connection->sent,
+                       &sent, error)) {
+            return false;
+        }
+        if (sent == 0) {
             return true;
         }
-        if (size < 0) {
-            char text[ERROR_QUOTE_BYTES_MAX];
-            return error_set(error, ERROR_STORE_ERROR, "sending to Redis failed: %s",
-                             describe(errno, text));
-        }
-        connection->sent += (size_t)size;
-        connection->sent_total += (size_t)size;
+        connection->sent += sent;
+        connection->sent_total += sent;
     }
     connection->sent = 0;
     buffer_clear(output);
@@ -150,29 +185,39 @@ bool redis_connection_send(struct redis_connection *connection, struct error *er
     return true;
 }
 
-bool redis_connection_receive(struct redis_connection *connection, size_t *received,
-                              struct error *error)
+/** One attempt; `received` is 0 where there is nothing now. */
+static bool receive_some(struct redis_connection *connection, void *bytes, size_t size,
+                         size_t *received, struct error *error)
 {
-    char bytes[RECEIVE_BYTES_MAX];
+    if (connection->tls != NULL) {
+        return redis_tls_receive(connection->tls, bytes, size, received, error) != REDIS_TLS_FAILED;
+    }
     *received = 0;
-    ssize_t size = recv(connection->context->fd, bytes, sizeof bytes, 0);
-    if (size < 0 && would_block(errno)) {
+    ssize_t result = recv(connection->context->fd, bytes, size, 0);
+    if (result < 0 && would_block(errno)) {
         return true;
     }
-    if (size < 0) {
+    if (result < 0) {
         char text[ERROR_QUOTE_BYTES_MAX];
         return error_set(error, ERROR_STORE_ERROR, "receiving from Redis failed: %s",
                          describe(errno, text));
     }
-    if (size == 0) {
-        return error_set(error, ERROR_STORE_ERROR, "Redis closed the connection");
+    *received = (size_t)result;
+    return result > 0 || error_set(error, ERROR_STORE_ERROR, "Redis closed the connection");
+}
+
+bool redis_connection_receive(struct redis_connection *connection, size_t *received,
+                              struct error *error)
+{
+    char bytes[RECEIVE_BYTES_MAX];
+    if (!receive_some(connection, bytes, sizeof bytes, received, error)) {
+        return false;
     }
     redisReader *reader = connection->context->reader;
-    if (redisReaderFeed(reader, bytes, (size_t)size) != REDIS_OK) {
+    if (*received > 0 && redisReaderFeed(reader, bytes, *received) != REDIS_OK) {
         return error_set(error, ERROR_STORE_ERROR, "reading Redis's reply failed: %s",
                          reader->errstr);
     }
-    *received = (size_t)size;
     return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "store/redis_command.h"
 #include "store/redis_errors.h"
+#include "store/redis_tls.h"
 
 enum { RETRY_INTERVAL_MS = 100 };
 
@@ -22,6 +23,8 @@ void redis_exchange_init(struct redis_exchange *exchange, const struct redis_sto
 
 static void disconnect(struct redis_exchange *exchange)
 {
+    redis_tls_destroy(exchange->tls);
+    exchange->tls = NULL;
     if (exchange->connection != NULL) {
         redisFree(exchange->connection);
         exchange->connection = NULL;
@@ -82,6 +85,67 @@ static enum redis_read lost(struct redis_exchange *exchange, struct error *error
     return is_memory ? redis_exchange_no_memory(error) : REDIS_READ_UNAVAILABLE;
 }
 
+/* ---- Bytes ---- */
+
+/** The descriptor blocks, for redis.command_timeout_ms. Sets the error. */
+static enum redis_read lost_tls(struct redis_exchange *exchange, enum redis_tls_outcome outcome,
+                                struct error *error)
+{
+    if (outcome != REDIS_TLS_FAILED) {
+        error_set(error, ERROR_STORE_ERROR,
+                  "Redis gave no answer by TLS within %d ms (redis.command_timeout_ms)",
+                  exchange->options.command_timeout_ms);
+    }
+    disconnect(exchange);
+    return REDIS_READ_UNAVAILABLE;
+}
+
+static enum redis_read send_commands(struct redis_exchange *exchange, struct error *error)
+{
+    const struct buffer *commands = &exchange->commands;
+    if (exchange->tls == NULL) {
+        return redisAppendFormattedCommand(exchange->connection, (const char *)commands->data,
+                                           commands->size) == REDIS_OK
+                   ? REDIS_READ_DONE
+                   : lost(exchange, error);
+    }
+    for (size_t sent = 0, step; sent < commands->size; sent += step) {
+        enum redis_tls_outcome outcome = redis_tls_send(exchange->tls, commands->data + sent,
+                                                        commands->size - sent, &step, error);
+        if (outcome != REDIS_TLS_DONE) {
+            return lost_tls(exchange, outcome, error);
+        }
+    }
+    return REDIS_READ_DONE;
+}
+
+static enum redis_read receive_reply(struct redis_exchange *exchange, void **reply,
+                                     struct error *error)
+{
+    if (exchange->tls == NULL) {
+        return redisGetReply(exchange->connection, reply) == REDIS_OK ? REDIS_READ_DONE
+                                                                      : lost(exchange, error);
+    }
+    redisReader *reader = exchange->connection->reader;
+    char bytes[REDIS_TLS_RECORD_BYTES_MAX];
+    while (redisReaderGetReply(reader, reply) == REDIS_OK) {
+        if (*reply != NULL) {
+            return REDIS_READ_DONE;
+        }
+        size_t size;
+        enum redis_tls_outcome outcome =
+            redis_tls_receive(exchange->tls, bytes, sizeof bytes, &size, error);
+        if (outcome != REDIS_TLS_DONE) {
+            return lost_tls(exchange, outcome, error);
+        }
+        (void)redisReaderFeed(reader, bytes, size); /* the next turn tells of its failure */
+    }
+    bool is_memory = reader->err == REDIS_ERR_OOM;
+    error_set(error, ERROR_STORE_ERROR, "reading from Redis failed: %s", reader->errstr);
+    disconnect(exchange);
+    return is_memory ? redis_exchange_no_memory(error) : REDIS_READ_UNAVAILABLE;
+}
+
 enum redis_read redis_exchange_run(struct redis_exchange *exchange, size_t count,
                                    struct redis_replies *replies, struct error *error)
 {
@@ -90,16 +154,15 @@ enum redis_read redis_exchange_run(struct redis_exchange *exchange, size_t count
     if (exchange->commands.failed) {
         return redis_exchange_no_memory(error);
     }
-    redisContext *connection = exchange->connection;
-    if (redisAppendFormattedCommand(connection, (const char *)exchange->commands.data,
-                                    exchange->commands.size) != REDIS_OK) {
-        return lost(exchange, error);
+    enum redis_read outcome = send_commands(exchange, error);
+    if (outcome != REDIS_READ_DONE) {
+        return outcome;
     }
-    enum redis_read outcome = REDIS_READ_DONE;
     while (replies->count < count) {
         void *reply = NULL;
-        if (redisGetReply(connection, &reply) != REDIS_OK) {
-            return lost(exchange, error);
+        enum redis_read received = receive_reply(exchange, &reply, error);
+        if (received != REDIS_READ_DONE) {
+            return received;
         }
         assert(reply != NULL);
         replies->items[replies->count++] = reply;
@@ -140,6 +203,19 @@ static size_t add_greeting(struct redis_exchange *exchange)
     return count;
 }
 
+static enum redis_read open_tls(struct redis_exchange *exchange, struct error *error)
+{
+    const struct redis_store_options *options = &exchange->options;
+    exchange->tls = redis_tls_create(exchange->connection->fd, options->address.host_or_path,
+                                     &options->tls, error);
+    if (exchange->tls == NULL) {
+        disconnect(exchange);
+        return error->code == ERROR_OUT_OF_MEMORY ? REDIS_READ_NO_MEMORY : REDIS_READ_UNAVAILABLE;
+    }
+    enum redis_tls_outcome outcome = redis_tls_connect(exchange->tls, error);
+    return outcome == REDIS_TLS_DONE ? REDIS_READ_DONE : lost_tls(exchange, outcome, error);
+}
+
 static enum redis_read open_connection(struct redis_exchange *exchange, struct error *error)
 {
     const struct redis_store_options *options = &exchange->options;
@@ -158,6 +234,12 @@ static enum redis_read open_connection(struct redis_exchange *exchange, struct e
         error_set(error, ERROR_STORE_ERROR, "cannot connect to Redis: %s", connection->errstr);
         disconnect(exchange);
         return REDIS_READ_UNAVAILABLE;
+    }
+    if (address->is_tls) {
+        enum redis_read opened = open_tls(exchange, error);
+        if (opened != REDIS_READ_DONE) {
+            return opened;
+        }
     }
     buffer_clear(&exchange->commands);
     struct redis_replies replies;

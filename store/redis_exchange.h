@@ -22,10 +22,12 @@ enum { REDIS_EXCHANGE_REPLIES_MAX = 4, REDIS_EXCHANGE_COMMAND_BYTES_MAX = 64 * 1
 
 struct redisContext;
 struct redisReply;
+struct redis_tls;
 
 struct redis_exchange {
     struct redis_store_options options;
     struct redisContext *connection; /* NULL: to be opened */
+    struct redis_tls *tls;           /* NULL: none */
     struct buffer commands;          /* filled by the caller (redis_command.h) */
 };
 

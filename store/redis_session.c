@@ -179,7 +179,8 @@ static void start_connecting(struct redis_session *session)
     session->is_new_connection = true;
     session->scripts.history_size = 0;
     session->progress_ms = now_ms(session);
-    if (!redis_connection_open(&session->connection, &session->options.address, &error)) {
+    if (!redis_connection_open(&session->connection, &session->options.address,
+                               &session->options.tls, &error)) {
         drop(session, error.message);
         return;
     }
@@ -397,8 +398,10 @@ static void meet_deadline(struct redis_session *session)
     if (session->state == REDIS_CLOSED) {
         start_connecting(session);
     } else if (session->state == REDIS_CONNECTING) {
-        (void)snprintf(why, sizeof why, "connecting to Redis took %d ms (redis.connect_timeout_ms)",
-                       session->options.connect_timeout_ms);
+        (void)snprintf(why, sizeof why,
+                       "connecting to Redis took %d ms (redis.connect_timeout_ms)%s",
+                       session->options.connect_timeout_ms,
+                       session->connection.awaits_input ? "; is its port one with TLS?" : "");
         drop(session, why);
     } else if (session->state == REDIS_WAITING && session->probe_replies == 0 &&
                now >= session->wake_ms) {
@@ -420,7 +423,7 @@ static bool exchange(struct redis_session *session, int wait_ms)
     }
     struct pollfd item = {.fd = redis_connection_fd(&session->connection), .events = POLLIN};
     if (is_connecting) {
-        item.events = POLLOUT;
+        item.events = session->connection.awaits_input ? POLLIN : POLLOUT;
     } else if (redis_connection_has_output(&session->connection)) {
         item.events = POLLIN | POLLOUT;
     }
@@ -433,10 +436,11 @@ static bool exchange(struct redis_session *session, int wait_ms)
         return true;
     }
     struct error error;
-    if (redis_connection_finish_open(&session->connection, &error)) {
-        start_probe(session);
-    } else {
+    bool is_open;
+    if (!redis_connection_go_on_opening(&session->connection, &is_open, &error)) {
         drop(session, error.message);
+    } else if (is_open) {
+        start_probe(session);
     }
     return true;
 }

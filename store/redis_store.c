@@ -100,7 +100,8 @@ static void move_text(const char **text, char **place)
 static char *own_texts(struct redis_store_options *options)
 {
     const char **texts[] = {&options->username, &options->password, &options->key_prefix,
-                            &options->group};
+                            &options->group,    &options->tls.ca,   &options->tls.certificate,
+                            &options->tls.key};
     size_t size = 1;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         size += *texts[i] != NULL ? strlen(*texts[i]) + 1 : 0;

@@ -29,10 +29,16 @@ struct redis_address {
     char username[REDIS_ADDRESS_TEXT_BYTES_MAX]; /* empty: none */
 };
 
+/** What rediss:// takes beside the address (redis_tls.h); PEM files, read for each connection. */
+struct redis_tls_files {
+    const char *ca;                /* whom to trust; NULL: whom the system trusts */
+    const char *certificate, *key; /* ours, both or neither */
+};
+
 /**
- * Reads `redis://[user@]host[:port][/db]` (IPv6 hosts in brackets) or `unix:///path[?db=0]`. Fails
- * with ERROR_INVALID_VALUE, saying what is allowed; a password in the URL is refused with the cure
- * (redis.password, redis.password_file), and so is rediss://: there is no TLS here yet.
+ * Reads `redis://[user@]host[:port][/db]` (IPv6 hosts in brackets), the same with `rediss://`,
+ * which is TLS, or `unix:///path[?db=0]`. Fails with ERROR_INVALID_VALUE, saying what is allowed; a
+ * password in the URL is refused with the cure (redis.password, redis.password_file).
  */
 __attribute__((warn_unused_result)) bool
 redis_address_parse(const char *url, struct redis_address *out, struct error *error);
@@ -40,6 +46,7 @@ redis_address_parse(const char *url, struct redis_address *out, struct error *er
 struct redis_store_options {
     struct redis_address address;
     const char *username, *password; /* NULL: none; copied */
+    struct redis_tls_files tls;      /* copied */
     const char *key_prefix;          /* copied */
     const char *group; /* whose watermark it is; NULL: requests and marks are bugs; copied */
     int connect_timeout_ms, command_timeout_ms;

@@ -35,6 +35,7 @@ struct settings {
     size_t kafka_count;
     char *topic_ops, *topic_results, *topic_retry_prefix, *topic_dead_letter;
     char *redis_url, *redis_username, *redis_password, *redis_password_file, *redis_key_prefix;
+    char *redis_tls_ca_file, *redis_tls_certificate_file, *redis_tls_key_file; /* NULL: none */
     uint32_t redis_connect_timeout_ms, redis_command_timeout_ms;
     enum strategy strategy;
     bool allow_batch_strategy;

@@ -1,6 +1,8 @@
 #include "worker/settings.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "store/redis_store.h"
 #include "worker/settings_kafka.h"
@@ -96,6 +98,36 @@ static bool check_redis(const struct settings *settings, struct settings_error *
     return true;
 }
 
+static bool check_redis_tls(const struct settings *settings, struct settings_error *error)
+{
+    static const char *const names[] = {"redis.tls_ca_file", "redis.tls_certificate_file",
+                                        "redis.tls_key_file"};
+    const char *const paths[] = {settings->redis_tls_ca_file, settings->redis_tls_certificate_file,
+                                 settings->redis_tls_key_file};
+    bool is_tls = strncmp(settings->redis_url, "rediss://", strlen("rediss://")) == 0;
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        if (paths[i] == NULL) {
+            continue;
+        }
+        if (!is_tls) {
+            return fail_setting(settings, names[i],
+                                "redis.url has no TLS: begin it with rediss://, or remove this",
+                                error);
+        }
+        if (access(paths[i], R_OK) != 0) {
+            return settings_fail(error, "%s: %s = \"%s\": cannot read: %s",
+                                 settings_origin(settings, names[i]), names[i], paths[i],
+                                 strerror(errno));
+        }
+    }
+    if ((paths[1] == NULL) == (paths[2] == NULL)) {
+        return true;
+    }
+    return fail_setting(settings, paths[1] != NULL ? names[1] : names[2],
+                        "redis.tls_certificate_file and redis.tls_key_file go together; set both",
+                        error);
+}
+
 /** Shorter ones would take a slow moment for a stall. */
 static bool check_stall(const struct settings *settings, struct settings_error *error)
 {
@@ -121,7 +153,8 @@ static bool read_password_file(struct settings *settings, struct settings_error 
 bool settings_check(struct settings *settings, struct settings_error *error)
 {
     if (!check_retry(settings, error) || !check_topics(settings, error) ||
-        !check_redis(settings, error) || !check_stall(settings, error)) {
+        !check_redis(settings, error) || !check_redis_tls(settings, error) ||
+        !check_stall(settings, error)) {
         return false;
     }
     return read_password_file(settings, error) && settings_kafka_check(settings, error);

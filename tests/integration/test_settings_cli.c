@@ -80,6 +80,7 @@ Test(settings_cli, every_wrong_value_is_one_clear_line)
         {"redis.connect_timeout_ms=0", "\"0\"", "an integer from 1"},
         {"redis.key_prefix=scene{", "redis.key_prefix", "braces"},
         {"redis.password_file=/does/not/exist", "\"/does/not/exist\"", "cannot read"},
+        {"redis.tls_ca_file=/etc/hosts", "redis.tls_ca_file", "begin it with rediss://"},
         {"redis.password=hush", "redis.password", "any user of the machine"},
         {"kafka.sasl.password=hush", "kafka.sasl.password", "any user of the machine"},
         {"kafka.producer.ssl.key.password=hush", "kafka.producer.ssl.key.password", "any user"},

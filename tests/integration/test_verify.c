@@ -31,8 +31,9 @@ static struct command_outcome verify(struct command command)
         text_of_format("topics.results=%s", TOPIC_RESULTS),
         text_of_format("topics.retry_prefix=%s", TOPIC_RETRY_PREFIX),
     };
-    struct command whole = {.arguments = {"verify"}};
-    size_t count = 1;
+    struct command whole = command;
+    size_t count = 0;
+    whole.arguments[count++] = "verify";
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
         whole.arguments[count++] = "--set";
         whole.arguments[count++] = settings[i];
@@ -41,6 +42,7 @@ static struct command_outcome verify(struct command command)
         cr_assert_lt(count, (size_t)COMMAND_ARGUMENTS_MAX - 1);
         whole.arguments[count++] = command.arguments[i];
     }
+    whole.arguments[count] = NULL;
     return command_run(world_directory(world), &whole);
 }
 

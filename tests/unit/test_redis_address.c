@@ -71,7 +71,7 @@ Test(redis_address, refuses_what_it_cannot_use_and_says_what_is_allowed)
         {"unix://", "absolute"},
         {"unix:///run/redis.sock?database=1", "?db=number"},
         {"unix:///run/redis.sock?db=", "database"},
-        {"rediss://host", "TLS"},
+        {"rediss://host:0", "port"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct redis_address address;
@@ -81,6 +81,19 @@ Test(redis_address, refuses_what_it_cannot_use_and_says_what_is_allowed)
         cr_assert_not_null(strstr(error.message, cases[i].text), "%s: %s", cases[i].url,
                            error.message);
     }
+}
+
+Test(redis_address, an_s_more_is_tls)
+{
+    struct redis_address address;
+    struct error error;
+    cr_assert(redis_address_parse("rediss://me@redis-1:6380/2", &address, &error), "%s",
+              error.message);
+    cr_assert(address.is_tls && !address.is_unix);
+    cr_assert_str_eq(address.host_or_path, "redis-1");
+    cr_assert_eq(address.port, 6380);
+    cr_assert(redis_address_parse("redis://redis-1", &address, &error), "%s", error.message);
+    cr_assert(!address.is_tls);
 }
 
 Test(redis_address, refuses_a_password_and_never_shows_it)
