@@ -115,7 +115,10 @@ class Stage:
     def start_broker(self, name, version=None):
         """Returns the folder with what clients need (tests/kafka/secure.sh), its address for
         administrators among them, or None where that version cannot be had."""
-        environment = dict(os.environ, **({"KAFKA_VERSION": version} if version else {}))
+        environment = dict(os.environ)
+        if version is not None:
+            environment["KAFKA_VERSION"] = version
+            environment.pop("KAFKA_HOME", None)
         folder = self.path(name)
         done = self.run(BROKER, "start", folder, "--owner", str(os.getpid()), "--secure",
                         check=False, env=environment)

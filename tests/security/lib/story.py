@@ -45,14 +45,14 @@ def create_topics(broker):
         future.result()
 
 
-def grant(stage, broker):
+def grant(stage, broker, **principals):
     """Runs deploy/kafka/acls.sh as it stands."""
     tool = stage.write("kafka-acls.sh", "#!/bin/bash\nexec %s tool %s \"$@\"\n" % (
         os.path.join(ROOT, "tests", "kafka", "broker"), "org.apache.kafka.tools.AclCommand"))
     os.chmod(tool, 0o755)
     stage.run(os.path.join(ROOT, "deploy", "kafka", "acls.sh"), "--bootstrap-server",
               read(os.path.join(broker, "bootstrap")).strip(),
-              env=dict(os.environ, PATH=stage.directory + ":" + os.environ["PATH"]))
+              env=dict(os.environ, PATH=stage.directory + ":" + os.environ["PATH"], **principals))
 
 
 def settings(stage, name, kafka, redis_user="scenesync", **sections):
