@@ -13,6 +13,11 @@ packages_of_group() {
             libhiredis-dev libxxhash-dev libinih-dev libjansson-dev libmicrohttpd-dev \
             libssl-dev
         ;;
+    # What the built program needs: deploy/Dockerfile.
+    runtime)
+        echo librdkafka1 'libmsgpack-c2|libmsgpackc2' 'libhiredis1.1.0|libhiredis0.14' libxxhash0 \
+            libinih1 libjansson4 'libmicrohttpd12t64|libmicrohttpd12' ca-certificates
+        ;;
     redis) echo redis-server ;;
     demo) echo jq ;;
     # What tests/kafka/broker runs on. Java 17 or later: Debian 12 has 17, Debian 13 has 21.
@@ -27,9 +32,10 @@ packages_of_group() {
     fuzz) echo clang 'libclang-rt-14-dev|libclang-rt-19-dev' ;; # tests/fuzz/run, beside tests
     coverage) echo gcovr ;; # tests/run --coverage, beside tests
     bench) echo gnuplot-nox python3-redis python3-hiredis ;; # tests/bench/run, beside tests
+    image) echo debootstrap iproute2 jq ;; # tests/deploy/image, beside redis
     *)
         echo "packages: there is no group '$1'; known: build redis demo kafka tests page lint" \
-            'guard fuzz coverage bench' >&2
+            'guard fuzz coverage bench image' >&2
         return 64
         ;;
     esac
