@@ -23,8 +23,8 @@ packages_of_group() {
     # What tests/kafka/broker runs on. Java 17 or later: Debian 12 has 17, Debian 13 has 21.
     kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven ;;
     tests)
-        echo libcriterion-dev python3 python3-msgpack python3-confluent-kafka prometheus systemd \
-            openssl jq
+        echo libcriterion-dev python3 python3-msgpack python3-yaml python3-venv python3-confluent-kafka \
+            prometheus systemd openssl jq
         ;;
     page) echo chromium ;; # tests/page/check
     lint) echo git clang clang-format clang-tidy ;;
