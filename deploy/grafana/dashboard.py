@@ -100,8 +100,8 @@ def row_state():
     up = thresholds((RED, None), (GREEN, 1))
     connection = "Away as soon as one worker cannot work with it. Workers wait meanwhile; nothing is lost."
     yield stat("Workers ready", "Of those that Prometheus knows. /readyz of a worker says why it is not.", 4,
-               [("sum(%s)" % chosen("scenesync_ready"), "ready"), ("count(%s)" % chosen("up"), "known")], "none", up,
-               text="value_and_name")
+               [("sum(%s) or vector(0)" % chosen("scenesync_ready"), "ready"),
+                ("count(%s)" % chosen("up"), "known")], "none", up, text="value_and_name")
     for name in ("redis", "kafka"):
         yield stat(name.capitalize(), connection, 2,
                    [("min(%s)" % chosen("scenesync_dependency_up", 'dependency="%s"' % name), name)], "none", up,
@@ -129,7 +129,7 @@ def row_throughput():
     yield series("Batches", "Applied: attempts, first ones and retries. Redelivered and resent ones were recognised and"
                  " not applied again; stale ones were dropped; refused ones are dead letters.", 12,
                  [(per_second("scenesync_batches_total", "outcome"), "{{outcome}}"),
-                  (per_second("scenesync_results_total"), "results")], "cps")
+                  (per_second("scenesync_results_total"), "results published")], "cps")
     yield series("Result age", "From a batch's timestamp in Kafka until its result was acknowledged: what a client"
                  " waits for. Retries wait on purpose.", 12, percentiles("scenesync_result_age_seconds"), "s",
                  logarithmic=True)
@@ -140,11 +140,13 @@ def row_throughput():
 
 def row_lag():
     lag, processable = chosen("kafka_consumergroup_lag"), chosen("scenesync_processable_lag")
-    yield series("Lag per topic", "Records behind what was taken, retries that are not due yet among them.", 8,
+    yield series("Records that arrive", "Written to each topic that the workers read.", 6,
+                 [(per_second("kafka_topic_partition_current_offset", "topic"), "{{topic}}")], "cps", stacked=True)
+    yield series("Lag per topic", "Records behind what was taken, retries that are not due yet among them.", 6,
                  [("sum by (topic) (%s)" % lag, "{{topic}}")], "short", stacked=True)
-    yield series("Processable lag per topic", "What could be worked now. It rises where more comes than is worked.", 8,
+    yield series("Processable lag per topic", "What could be worked now. It rises where more comes than is worked.", 6,
                  [("sum by (topic) (%s)" % processable, "{{topic}}")], "short", stacked=True)
-    yield series("Retries that are not due yet", "They wait on purpose, up to retry.max_delay_ms.", 8,
+    yield series("Retries that are not due yet", "They wait on purpose, up to retry.max_delay_ms.", 6,
                  [("sum by (topic) (%s - %s)" % (lag, processable), "{{topic}}")], "short", stacked=True)
     yield panel("bargauge", "Processable lag per partition", "The twenty that lag most. One alone: a hot scene, or a"
                 " producer that does not key by session_id. All: too few workers, or Redis's processor is full.",
@@ -162,8 +164,8 @@ def row_trouble():
     yield series("Conflicts by resolution", "Pending ones wait for a retry.", 8,
                  [(per_second("scenesync_conflicts_total", "resolution") + " > 0", "{{resolution}}")], "ops",
                  stacked=True)
-    yield series("Retries by tier", "Batches sent to retry topic 1, 2 and so on. What fails in the last one is given up.",
-                 8, [(per_second("scenesync_requeues_total", "tier"), "retry {{tier}}")], "cps", stacked=True)
+    yield series("Retries by tier", "Batches sent to retry topic 1, 2, … What fails in the last one is given up.", 8,
+                 [(per_second("scenesync_requeues_total", "tier"), "retry {{tier}}")], "cps", stacked=True)
     yield series("Dead letters by code", "What each code means: protocol/README.md.", 8,
                  [("60 * %s > 0" % per_second("scenesync_dead_letters_total", "code"), "{{code}}")], "cpm",
                  stacked=True)
@@ -190,8 +192,8 @@ def row_dependencies():
                                 per_second("scenesync_scene_lookups_total")), "found")], "percentunit", max=1)
     yield panel("state-timeline", "Connections", "As each worker sees them.", (12, 8),
                 [(chosen("scenesync_dependency_up"), "{{dependency}}, {{instance}}")],
-                {"mappings": AWAY_OR_UP, "color": {"mode": "thresholds"}, "thresholds": thresholds((RED, None), (GREEN, 1)),
-                 "custom": {"fillOpacity": 70, "lineWidth": 0}},
+                {"mappings": AWAY_OR_UP, "color": {"mode": "thresholds"},
+                 "thresholds": thresholds((RED, None), (GREEN, 1)), "custom": {"fillOpacity": 70, "lineWidth": 0}},
                 {"showValue": "never", "mergeValues": True, "rowHeight": 0.8, "legend": {"showLegend": False}})
     yield series("Lost writes, last 5 minutes", "Partitions of which Redis had lost writes, and records applied again"
                  " for it. Gone ones are lost for good: restore a backup of Redis.", 12,
