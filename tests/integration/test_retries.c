@@ -164,7 +164,7 @@ Test(retries, requeue_delivered_twice_has_one_effect)
 {
     world = world_create(1, 1);
     world_set(world, "retry.max_retries=1");
-    world_set(world, "retry.initial_delay_ms=1500");
+    world_set(world, "retry.initial_delay_ms=4000"); /* what follows must be there before */
     world_send(world, 0, sent_batch("s1", "b1", ops(op_move("u", 5, 2000), op_move("v", 6, 2000))));
     world_start_worker(world);
     const struct record_list requeues = world_await_records(world, TOPIC_RETRY_1, 1);
