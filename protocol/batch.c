@@ -34,6 +34,7 @@ struct decoding {
     struct span keys[KEY_INDEX_UNINDEXED_PAIRS_MAX]; /* seen so far, unless indexed */
     size_t key_count;
     const char *key_fault; /* what is wrong with the first unfit key, or NULL */
+    bool is_strict;        /* the whole message passes wire_check_strict() */
     uint32_t operation_count;
 };
 
@@ -310,7 +311,8 @@ static bool retry_read(const struct decoding *decoding)
     if (section == NULL) {
         return out_of_memory(decoding);
     }
-    if (!wire_check_strict(raw, decoding->arena, ERROR_INVALID_RETRY, decoding->error) ||
+    if ((!decoding->is_strict &&
+         !wire_check_strict(raw, decoding->arena, ERROR_INVALID_RETRY, decoding->error)) ||
         !retry_section_decode(raw, decoding->arena, section, decoding->error)) {
         return false;
     }
@@ -327,6 +329,8 @@ static bool operations_decode(const struct decoding *decoding)
 {
     struct batch *const out = decoding->out;
     const struct limits *const limits = decoding->context->limits;
+    const struct operation_context context = {
+        .limits = limits, .arena = decoding->arena, .is_strict = decoding->is_strict};
     const uint32_t count = decoding->operation_count;
     if (count > limits->operations_max) {
         return error_set(decoding->error, ERROR_TOO_MANY_OPERATIONS,
@@ -342,7 +346,7 @@ static bool operations_decode(const struct decoding *decoding)
     (void)wire_read(&cursor);
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t index = out->retry != NULL ? out->retry->indexes[i] : i;
-        if (!operation_decode_next(&cursor, index, limits, decoding->arena, &out->operations[i],
+        if (!operation_decode_next(&cursor, index, &context, &out->operations[i],
                                    decoding->error)) {
             return false;
         }
@@ -358,6 +362,7 @@ static bool decode(struct decoding *decoding)
         !depth_check(decoding, structure.depth) || !keys_scan(decoding)) {
         return false;
     }
+    decoding->is_strict = structure.is_strict;
     return version_check(decoding) && key_fault_check(decoding) && identity_take(decoding) &&
            strategy_read(decoding) && operations_check(decoding) && retry_read(decoding) &&
            operations_decode(decoding);

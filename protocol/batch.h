@@ -3,8 +3,8 @@
  * (requeues, dead letters).
  *
  * Lifetime: a decoded batch views the payload and the arena; both must outlive it. Threading:
- * stateless. Cost: a structural pass, a strict pass and a decoding pass over the bytes; nothing is
- * allocated by a claimed count.
+ * stateless. Cost: a checking pass and a decoding pass over the bytes, and one or two more where
+ * some of them break a rule; nothing is allocated by a claimed count.
  */
 #ifndef SCENESYNC_PROTOCOL_BATCH_H
 #define SCENESYNC_PROTOCOL_BATCH_H

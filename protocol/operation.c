@@ -3,6 +3,7 @@
 #include "protocol/element.h"
 #include "protocol/fields.h"
 #include "protocol/identifier.h"
+#include "protocol/wire_scan.h"
 
 #include <assert.h>
 
@@ -15,7 +16,8 @@ enum {
     KEY_BASE_VERSION,
     /* The externally tagged spelling's keys, in the order of `kind_of_variant`. */
     KEY_VARIANT_FIRST,
-    KEY_COUNT = KEY_VARIANT_FIRST + 4
+    KIND_COUNT = 4,
+    KEY_COUNT = KEY_VARIANT_FIRST + KIND_COUNT
 };
 
 static const struct field_name key_names[KEY_COUNT] = {FIELD_NAME("op"),
@@ -29,13 +31,15 @@ static const struct field_name key_names[KEY_COUNT] = {FIELD_NAME("op"),
                                                        FIELD_NAME("RemoveElement"),
                                                        FIELD_NAME("Interaction")};
 
-static const enum operation_kind kind_of_variant[4] = {OPERATION_ADD, OPERATION_UPDATE,
-                                                       OPERATION_REMOVE, OPERATION_INTERACTION};
+/* Both spellings' names of the kinds have the order of this one. */
+static const enum operation_kind kind_of_variant[KIND_COUNT] = {
+    OPERATION_ADD, OPERATION_UPDATE, OPERATION_REMOVE, OPERATION_INTERACTION};
+static const struct field_name kind_names[KIND_COUNT] = {
+    FIELD_NAME("add"), FIELD_NAME("update"), FIELD_NAME("remove"), FIELD_NAME("interaction")};
 
 /* An operation on its way: where a step fails, `error` says why. */
 struct decoding {
-    const struct limits *limits;
-    struct arena *arena;
+    const struct operation_context *context;
     struct operation *out;
     struct span values[KEY_COUNT];
     struct error *error;
@@ -91,16 +95,48 @@ static bool kind_of_op(struct decoding *decoding, enum operation_kind *out)
         return error_set(decoding->error, ERROR_INVALID_OPERATION, "`op` must be a str, found %s",
                          wire_type_name(op.type));
     }
-    for (size_t i = 0; i < sizeof kind_of_variant / sizeof kind_of_variant[0]; i++) {
-        if (span_equal_text(op.body, operation_kind_name(kind_of_variant[i]))) {
-            *out = kind_of_variant[i];
-            return true;
-        }
+    const size_t kind = fields_find_name(kind_names, KIND_COUNT, op.body);
+    if (kind < KIND_COUNT) {
+        *out = kind_of_variant[kind];
+        return true;
     }
     char quoted[ERROR_QUOTE_BYTES_MAX];
     return error_set(decoding->error, ERROR_INVALID_OPERATION,
                      "`op` is \"%s\", allowed are add, update, remove, interaction",
                      error_quote(op.body, quoted));
+}
+
+/* The names once more, by their sizes: this runs for every key of every operation. */
+static size_t find_key(struct span key)
+{
+    const uint8_t *const text = key.data;
+    switch (key.size) {
+    case 2:
+        return memcmp(text, "op", 2) == 0   ? KEY_OP
+               : memcmp(text, "id", 2) == 0 ? KEY_ID
+                                            : KEY_COUNT;
+    case 7:
+        return memcmp(text, "changes", 7) == 0   ? KEY_CHANGES
+               : memcmp(text, "element", 7) == 0 ? KEY_ELEMENT
+                                                 : KEY_COUNT;
+    case 9:
+        return memcmp(text, "timestamp", 9) == 0 ? KEY_TIMESTAMP : KEY_COUNT;
+    default:
+        return fields_find_name(key_names, KEY_COUNT, key);
+    }
+}
+
+/* Takes the values of the known keys of the map at the cursor, which then stands behind it. */
+static void keys_collect(struct decoding *decoding, struct wire_cursor *cursor)
+{
+    memset(decoding->values, 0, sizeof decoding->values);
+    for (uint32_t left = wire_advance_map(cursor); left > 0; left--) {
+        const size_t key = find_key(wire_advance_text(cursor));
+        const struct span value = wire_advance_whole(cursor);
+        if (key < KEY_COUNT) {
+            decoding->values[key] = value;
+        }
+    }
 }
 
 /* Steps into the externally tagged spelling's inner map: `values` are then those in there. */
@@ -110,7 +146,8 @@ static bool variant_open(struct decoding *decoding, size_t variant, enum operati
     if (!map_require(decoding, KEY_VARIANT_FIRST + variant, &inner)) {
         return false;
     }
-    fields_collect(inner, key_names, KEY_COUNT, decoding->values);
+    struct wire_cursor cursor = wire_cursor_of(inner);
+    keys_collect(decoding, &cursor);
     *out = kind_of_variant[variant];
     return true;
 }
@@ -121,7 +158,7 @@ static bool spelling_resolve(struct decoding *decoding, enum operation_kind *out
     const bool tagged = !fields_is_absent(decoding->values[KEY_OP]);
     size_t variant_count = 0;
     size_t variant = 0;
-    for (size_t i = 0; i < sizeof kind_of_variant / sizeof kind_of_variant[0]; i++) {
+    for (size_t i = 0; i < KIND_COUNT; i++) {
         if (!fields_is_absent(decoding->values[KEY_VARIANT_FIRST + i])) {
             variant = i;
             variant_count++;
@@ -179,7 +216,7 @@ static bool id_read(struct decoding *decoding)
 {
     struct wire_value value = {.type = WIRE_NIL};
     return value_require(decoding, KEY_ID, &value) &&
-           identifier_read_element_id(&value, "id", decoding->arena, &decoding->out->id,
+           identifier_read_element_id(&value, "id", decoding->context->arena, &decoding->out->id,
                                       decoding->error);
 }
 
@@ -190,8 +227,8 @@ static bool target_read(struct decoding *decoding, enum operation_kind kind)
     switch (kind) {
     case OPERATION_ADD:
         return map_require(decoding, KEY_ELEMENT, &out->document) &&
-               element_check(out->document, decoding->limits, decoding->arena, &out->id,
-                             decoding->error);
+               element_check(out->document, decoding->context->limits, decoding->context->arena,
+                             &out->id, decoding->error);
     case OPERATION_UPDATE:
         return id_read(decoding) && map_require(decoding, KEY_CHANGES, &out->document);
     case OPERATION_REMOVE:
@@ -205,15 +242,20 @@ static bool target_read(struct decoding *decoding, enum operation_kind kind)
     return false;
 }
 
-/* The operation's extent: found on the way by the strict check, where it holds. */
+/* Takes the operation's bytes and, where it is a well-formed map, the values of its keys. */
 static bool bytes_take(struct decoding *decoding, struct wire_cursor *cursor)
 {
     struct operation *const out = decoding->out;
+    const struct operation_context *const context = decoding->context;
     const uint8_t *const start = cursor->at;
+    struct wire_cursor ahead = *cursor;
     out->well_formed =
-        wire_check_strict_next(cursor, decoding->arena, ERROR_INVALID_OPERATION, decoding->error);
-    if (!out->well_formed) {
-        (void)wire_skip(cursor);
+        context->is_strict ||
+        wire_check_strict_next(&ahead, context->arena, ERROR_INVALID_OPERATION, decoding->error);
+    if (out->well_formed && wire_lead_is_map(*start)) {
+        keys_collect(decoding, cursor);
+    } else {
+        (void)wire_advance_whole(cursor);
     }
     out->raw = span_make(start, (size_t)(cursor->at - start));
     return out->well_formed;
@@ -238,7 +280,6 @@ static bool map_check(struct decoding *decoding)
 static bool fields_decode(struct decoding *decoding)
 {
     enum operation_kind kind = OPERATION_INVALID;
-    fields_collect(decoding->out->raw, key_names, KEY_COUNT, decoding->values);
     if (!spelling_resolve(decoding, &kind) || !clocks_read(decoding) ||
         !target_read(decoding, kind)) {
         return false;
@@ -247,15 +288,19 @@ static bool fields_decode(struct decoding *decoding)
     return true;
 }
 
-bool operation_decode_next(struct wire_cursor *cursor, uint32_t index, const struct limits *limits,
-                           struct arena *arena, struct operation *out, struct error *error)
+bool operation_decode_next(struct wire_cursor *cursor, uint32_t index,
+                           const struct operation_context *context, struct operation *out,
+                           struct error *error)
 {
     struct operation operation = {.kind = OPERATION_INVALID, .index = index};
-    /* Not cleared: the message is written on failure only, and this runs for every operation. */
+    /* Not cleared, as this runs for every operation: a message is written on failure only, values
+     * where there is a map. */
     struct error reason;
+    struct decoding decoding;
     reason.code = ERROR_NONE;
-    struct decoding decoding = {
-        .limits = limits, .arena = arena, .out = &operation, .error = &reason};
+    decoding.context = context;
+    decoding.out = &operation;
+    decoding.error = &reason;
     if (bytes_take(&decoding, cursor) && map_check(&decoding) && fields_decode(&decoding)) {
         *out = operation;
         return true;
@@ -263,7 +308,7 @@ bool operation_decode_next(struct wire_cursor *cursor, uint32_t index, const str
     if (reason.code != ERROR_OUT_OF_MEMORY) {
         /* With its terminator. Half-read fields would only mislead: an invalid one has none. */
         const struct span text =
-            arena_copy(arena, span_make(reason.message, strlen(reason.message) + 1));
+            arena_copy(context->arena, span_make(reason.message, strlen(reason.message) + 1));
         if (!span_is_absent(text)) {
             *out = (struct operation){.kind = OPERATION_INVALID,
                                       .index = index,
@@ -281,5 +326,6 @@ bool operation_decode(struct span raw, uint32_t index, const struct limits *limi
                       struct arena *arena, struct operation *out, struct error *error)
 {
     struct wire_cursor cursor = wire_cursor_of(raw);
-    return operation_decode_next(&cursor, index, limits, arena, out, error);
+    const struct operation_context context = {.limits = limits, .arena = arena};
+    return operation_decode_next(&cursor, index, &context, out, error);
 }

@@ -45,9 +45,17 @@ __attribute__((warn_unused_result)) bool
 operation_decode(struct span raw, uint32_t index, const struct limits *limits, struct arena *arena,
                  struct operation *out, struct error *error);
 
+/** What all operations of a batch are decoded with. */
+struct operation_context {
+    const struct limits *limits;
+    struct arena *arena;
+    bool is_strict; /* they are known to pass wire_check_strict() */
+};
+
 /** The same for the value at the cursor, which then stands behind it, also where it is invalid. */
 __attribute__((warn_unused_result)) bool
-operation_decode_next(struct wire_cursor *cursor, uint32_t index, const struct limits *limits,
-                      struct arena *arena, struct operation *out, struct error *error);
+operation_decode_next(struct wire_cursor *cursor, uint32_t index,
+                      const struct operation_context *context, struct operation *out,
+                      struct error *error);
 
 #endif

@@ -32,11 +32,16 @@ static size_t sequence_size(const uint8_t *at, size_t left)
     return left >= 4 && is_continuation(at[3]) ? 4 : 0;
 }
 
-static bool has_high_bit(const uint8_t *at)
+static uint64_t load_word(const uint8_t *at)
 {
     uint64_t word;
     memcpy(&word, at, WORD_BYTES);
-    return (word & UINT64_C(0x8080808080808080)) != 0;
+    return word;
+}
+
+static bool has_high_bit(const uint8_t *at)
+{
+    return (load_word(at) & UTF8_HIGH_BITS) != 0;
 }
 
 /** The number of ASCII bytes at the start. */
@@ -77,11 +82,11 @@ static bool is_ascii(struct span text)
         return united < 0x80;
     }
     size_t last = text.size - WORD_BYTES;
-    size_t at = 0;
-    while (at < last && !has_high_bit(text.data + at)) {
-        at += WORD_BYTES;
+    uint64_t united = load_word(text.data + last);
+    for (size_t at = 0; at < last; at += WORD_BYTES) {
+        united |= load_word(text.data + at);
     }
-    return at >= last && !has_high_bit(text.data + last);
+    return (united & UTF8_HIGH_BITS) == 0;
 }
 
 bool utf8_is_valid(struct span text)

@@ -4,6 +4,9 @@
 
 #include "protocol/span.h"
 
+/** The bits that no byte of eight ASCII ones has. */
+static const uint64_t UTF8_HIGH_BITS = UINT64_C(0x8080808080808080);
+
 /** True where all of `text` is valid UTF-8. O(size), ASCII eight bytes at a time. */
 bool utf8_is_valid(struct span text);
 

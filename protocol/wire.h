@@ -51,6 +51,9 @@ struct wire_cursor {
 
 struct wire_structure {
     uint32_t depth; /* deepest nesting of containers: 0 for a scalar, 1 for {} */
+    /* The whole message passes wire_check_strict() too, so none of its values has to be checked
+     * again. False: it does not, or nobody looked so far. */
+    bool is_strict;
 };
 
 /**

@@ -61,6 +61,13 @@ static inline bool wire_lead_is_ext(uint8_t lead)
     return wire_types[lead] == WIRE_EXT;
 }
 
+/** Whether no map may have this key: JavaScript takes it for the object's prototype. */
+static inline bool wire_key_is_forbidden(struct span key)
+{
+    static const char forbidden[] = "__proto__";
+    return key.size == sizeof forbidden - 1 && memcmp(key.data, forbidden, key.size) == 0;
+}
+
 /** The size of a value's head: the lead byte and the length behind it. */
 static inline unsigned wire_head_size(uint8_t lead)
 {
@@ -102,10 +109,23 @@ static inline uint32_t wire_advance_map(struct wire_cursor *cursor)
     return (uint32_t)(wire_advance(cursor).children / 2);
 }
 
+/** A str whose length stands in the lead byte, as those of nearly all keys do. */
+static inline bool wire_lead_is_short_str(uint8_t lead)
+{
+    return (lead & 0xe0u) == 0xa0u;
+}
+
 /** Moves behind the str at the cursor and returns its text. Checked bytes only. */
 static inline struct span wire_advance_text(struct wire_cursor *cursor)
 {
     const uint8_t *text = cursor->at + wire_head_size(*cursor->at);
+    if (wire_lead_is_short_str(*cursor->at)) {
+        size_t size = *cursor->at & 0x1fu;
+        text = cursor->at + 1;
+        assert(size < (size_t)(cursor->end - cursor->at));
+        cursor->at = text + size;
+        return span_make(text, size);
+    }
     assert(wire_lead_is_str(*cursor->at));
     (void)wire_advance(cursor);
     return span_make(text, (size_t)(cursor->at - text));
@@ -115,11 +135,18 @@ static inline struct span wire_advance_text(struct wire_cursor *cursor)
 static inline struct span wire_advance_whole(struct wire_cursor *cursor)
 {
     const uint8_t *start = cursor->at;
+    const uint8_t *at = start;
     uint64_t pending = 1;
-    while (pending > 0) {
-        pending += wire_advance(cursor).children - 1;
-    }
-    return span_make(start, (size_t)(cursor->at - start));
+    do {
+        assert(at <
+               cursor->end); /* so nothing is read behind it, and the last step is seen below */
+        struct wire_extent extent = wire_measure(at, (size_t)(cursor->end - at));
+        at += extent.size;
+        pending += extent.children - 1;
+    } while (pending > 0);
+    assert(at <= cursor->end);
+    cursor->at = at;
+    return span_make(start, (size_t)(at - start));
 }
 
 #endif

@@ -146,7 +146,7 @@ static inline bool read_key(struct walk *walk, struct level *level)
     if (!utf8_is_valid(key)) {
         return refuse_key(walk, "a key that is not valid UTF-8");
     }
-    if (span_equal_text(key, "__proto__")) {
+    if (wire_key_is_forbidden(key)) {
         return refuse_key(walk, "the key __proto__, which no element may have,");
     }
     if (!note_key(walk, level, key)) {

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "protocol/wire_quick.h"
 #include "protocol/wire_scan.h"
 
 /** Follows how containers are nested. */
@@ -66,6 +67,12 @@ static bool refuse(struct span message, const uint8_t *at, struct wire_extent ex
 
 bool wire_check_structure(struct span message, struct wire_structure *out, struct error *error)
 {
+    if (message.size == 0) {
+        return error_set(error, ERROR_NOT_MESSAGEPACK, "the message is empty; send a map");
+    }
+    if (wire_quick_check(message, out)) {
+        return true;
+    }
     struct nesting nesting;
     nesting.left = 1;
     nesting.level = 0;
@@ -75,9 +82,6 @@ bool wire_check_structure(struct span message, struct wire_structure *out, struc
     /* Values still to come. Every one takes a byte, so more of them than bytes is a lie; seen at
      * once, it bounds this loop by the bytes and keeps the sum from overflowing. */
     uint64_t pending = 1;
-    if (left == 0) {
-        return error_set(error, ERROR_NOT_MESSAGEPACK, "the message is empty; send a map");
-    }
     while (pending > 0) {
         struct wire_extent extent = wire_measure(at, left);
         if (*at == WIRE_LEAD_RESERVED || extent.size > left ||
@@ -98,6 +102,6 @@ bool wire_check_structure(struct span message, struct wire_structure *out, struc
                          "%zu bytes behind the end of the value, from byte %zu on; send one value",
                          left, message.size - left);
     }
-    out->depth = nesting.deepest;
+    *out = (struct wire_structure){.depth = nesting.deepest};
     return true;
 }

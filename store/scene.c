@@ -201,14 +201,14 @@ bool element_value_decode(struct span value, struct element_value *out, struct e
     struct wire_cursor cursor = wire_cursor_of(value);
     struct wire_value head = wire_read(&cursor);
     if (head.type == WIRE_MAP) {
-        *out = (struct element_value){.document = value};
+        *out = (struct element_value){.document = value, .is_strict = structure.is_strict};
         return true;
     }
     if (head.type != WIRE_ARRAY || head.count < 3 || head.count > 4) {
         return error_set(error, ERROR_STORE_ERROR,
                          "the stored value is neither [version, timestamp, element] nor a map");
     }
-    struct element_value decoded = {0};
+    struct element_value decoded = {.is_strict = structure.is_strict};
     struct wire_value version = wire_read(&cursor);
     bool is_version = wire_as_uint(&version, &decoded.version);
     struct wire_value timestamp = is_version ? wire_read(&cursor) : version;
@@ -240,10 +240,12 @@ bool element_value_check(const struct element_value *value, struct arena *arena,
     if (span_is_absent(value->document)) {
         return true;
     }
-    return wire_check_strict(value->document, arena, ERROR_STORE_ERROR, error) &&
-           (span_is_absent(value->clocks) ||
-            (wire_check_strict(value->clocks, arena, ERROR_STORE_ERROR, error) &&
-             clocks_check(value->clocks, error)));
+    bool has_clocks = !span_is_absent(value->clocks);
+    bool is_strict =
+        value->is_strict ||
+        (wire_check_strict(value->document, arena, ERROR_STORE_ERROR, error) &&
+         (!has_clocks || wire_check_strict(value->clocks, arena, ERROR_STORE_ERROR, error)));
+    return is_strict && (!has_clocks || clocks_check(value->clocks, error));
 }
 
 /* Other programs write elements too: what breaks the rules that patches rely on (string keys, each

@@ -156,6 +156,7 @@ struct element_value {
     uint64_t version, timestamp_ms;
     struct span document; /* absent: a tombstone */
     struct span clocks;   /* right behind the document; absent: it has none */
+    bool is_strict;       /* both are known to pass wire_check_strict() */
 };
 __attribute__((warn_unused_result)) bool
 element_value_decode(struct span value, struct element_value *out, struct error *error);

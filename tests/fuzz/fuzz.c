@@ -76,6 +76,7 @@ bool fuzz_readers_agree(struct span bytes, struct arena *arena, struct pool *poo
 
     struct error error = {.code = ERROR_NONE};
     const bool is_strict = wire_check_strict(bytes, arena, ERROR_INVALID_OPERATION, &error);
+    fuzz_demand(is_strict || !structure.is_strict, "what is known to be strict is strict");
     if (!is_strict) {
         fuzz_demand_refusal(&error);
         fuzz_demand(error.code == ERROR_INVALID_OPERATION, "the strict check keeps to its code");

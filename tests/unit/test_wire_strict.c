@@ -32,6 +32,7 @@ static bool is_strict(struct span message)
     error = (struct error){0};
     bool valid = wire_check_strict(message, &arena, ERROR_INVALID_RETRY, &error);
     cr_assert_eq(error.code, valid ? ERROR_NONE : ERROR_INVALID_RETRY);
+    cr_assert(valid || !structure.is_strict, "what is said beforehand holds");
     return valid;
 }
 
@@ -47,6 +48,63 @@ Test(wire_strict, accepts_what_follows_the_rules)
     cr_assert(is_strict(message_of("7")));
     cr_assert(is_strict(message_of("[null,true,1,-1,1.5,'x','bin:ff',[],{}]")));
     cr_assert(is_strict(message_of("{'a':{'a':{'a':1}},'b':[{'a':1},{'a':2}],'':'\\u20ac'}")));
+}
+
+static struct wire_structure structure_of(struct span message)
+{
+    struct wire_structure structure;
+    cr_assert(wire_check_structure(message, &structure, &error), "%s", error.message);
+    return structure;
+}
+
+Test(wire_strict, is_known_beforehand_of_ordinary_messages)
+{
+    static const char *const ordinary[] = {
+        "7",
+        "{}",
+        "[null,true,1,-1,1.5,70000,-70000,'x','bin:ff',[],{}]",
+        "{'a':{'a':{'a':1}},'b':[{'a':1},{'a':2}],'':'\\u20ac','abcdefgh':1,'abcdefghi':2}",
+        "{'element':{'id':'a','kind':{'type':'Text','data':{'content':'a text that is longer than "
+        "any that has its length in its first byte'}}}}",
+    };
+    for (size_t i = 0; i < sizeof ordinary / sizeof ordinary[0]; i++) {
+        cr_assert(structure_of(message_of(ordinary[i])).is_strict, "%s", ordinary[i]);
+        cr_assert(is_strict(message_of(ordinary[i])));
+    }
+}
+
+Test(wire_strict, is_not_said_of_what_breaks_a_rule)
+{
+    static const char *const broken[] = {
+        "81 01 c0",                                           /* a key that is no str */
+        "82 a161 01 a161 02",                                 /* twice the same key, */
+        "82 a161 01 d90161 02",                               /* in another encoding, */
+        "82 a0 01 a0 02",                                     /* the empty one, */
+        "82 a9616263646566676869 01 a9616263646566676869 02", /* or a long one */
+        "81 a95f5f70726f746f5f5f c0",                         /* __proto__ */
+        "81 a1ff c0",                                         /* a key that is not UTF-8 */
+        "91 a1ff",                                            /* a str that is not */
+        "91 a9616161616161616180",                            /* nor is this one, at its end */
+        "91 d40100",                                          /* an extension type */
+        "91 c70001",
+    };
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        cr_assert_not(structure_of(bytes_of_hex(broken[i])).is_strict, "%s", broken[i]);
+        cr_assert_not(is_strict(bytes_of_hex(broken[i])), "%s", broken[i]);
+    }
+}
+
+Test(wire_strict, tells_keys_apart_that_begin_alike)
+{
+    static const char *const fine[] = {
+        "82 a9616263646566676869 01 a961626364656667686a 02", /* after 8 equal bytes */
+        "82 a161 01 a26100 02",                               /* a zero byte more */
+        "82 a0 01 a100 02",
+    };
+    for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++) {
+        cr_assert(structure_of(bytes_of_hex(fine[i])).is_strict, "%s", fine[i]);
+        cr_assert(is_strict(bytes_of_hex(fine[i])), "%s", fine[i]);
+    }
 }
 
 Test(wire_strict, refuses_keys_that_are_no_strings)
