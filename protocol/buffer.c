@@ -24,7 +24,8 @@ void buffer_clear(struct buffer *buffer)
     buffer->failed = false;
 }
 
-/** Makes the capacity at least `wanted`; doubling keeps appends O(1) on average. */
+/** Makes the capacity at least `wanted`, which the cap allows; doubling keeps appends O(1) on
+ * average. */
 static bool grow(struct buffer *buffer, size_t wanted)
 {
     size_t capacity = CAPACITY_BYTES_MIN;
@@ -32,6 +33,9 @@ static bool grow(struct buffer *buffer, size_t wanted)
         capacity = wanted;
     } else if (capacity < buffer->capacity * 2) {
         capacity = buffer->capacity * 2;
+    }
+    if (capacity > buffer->bytes_max) {
+        capacity = buffer->bytes_max;
     }
     if (capacity < wanted) {
         capacity = wanted;
@@ -71,19 +75,6 @@ uint8_t *buffer_extend(struct buffer *buffer, size_t size)
     uint8_t *room = buffer->data + buffer->size;
     buffer->size += size;
     return room;
-}
-
-void buffer_append(struct buffer *buffer, const void *data, size_t size)
-{
-    if (size > 0 && reserve(buffer, size)) {
-        memcpy(buffer->data + buffer->size, data, size);
-        buffer->size += size;
-    }
-}
-
-void buffer_append_span(struct buffer *buffer, struct span span)
-{
-    buffer_append(buffer, span.data, span.size);
 }
 
 /**

@@ -12,7 +12,7 @@
 
 struct buffer {
     uint8_t *data;
-    size_t size, capacity; /* bytes */
+    size_t size, capacity; /* bytes; the latter never beyond the cap */
     size_t bytes_max;      /* cap on size */
     bool failed;           /* an append did not fit or malloc failed; size stays as it was */
 };
@@ -23,15 +23,34 @@ void buffer_deinit(struct buffer *buffer);
 /** Empties it and forgets a failure; keeps the storage. */
 void buffer_clear(struct buffer *buffer);
 
-/** Appends; on failure sets `failed` and appends nothing, then and ever after until cleared. */
-void buffer_append(struct buffer *buffer, const void *data, size_t size);
-void buffer_append_span(struct buffer *buffer, struct span span);
-
 /**
  * Appends `size` bytes, at least 1, for the caller to write; valid until the next append. NULL, and
  * `failed` is set, where they do not fit.
  */
 __attribute__((warn_unused_result)) uint8_t *buffer_extend(struct buffer *buffer, size_t size);
+
+/** Appends; on failure sets `failed` and appends nothing, then and ever after until cleared.
+ * Inline, because elements are written in many small pieces. */
+static inline void buffer_append(struct buffer *buffer, const void *data, size_t size)
+{
+    if (size == 0) {
+        return;
+    }
+    if (!buffer->failed && size <= buffer->capacity - buffer->size) {
+        memcpy(buffer->data + buffer->size, data, size);
+        buffer->size += size;
+        return;
+    }
+    uint8_t *room = buffer_extend(buffer, size);
+    if (room != NULL) {
+        memcpy(room, data, size);
+    }
+}
+
+static inline void buffer_append_span(struct buffer *buffer, struct span span)
+{
+    buffer_append(buffer, span.data, span.size);
+}
 
 /** Appends formatted text (printf), without the terminator. */
 void buffer_append_format(struct buffer *buffer, const char *format, ...)
