@@ -6,11 +6,12 @@
 enum {
     IN_NAME = 1,  /* [A-Za-z0-9_-] */
     IN_BATCH = 2, /* and [.:/@] */
-    IS_UPPER = 4,
+    NOT_UPPER = 4,
     IS_HEX = 8,
-    DIGIT = IN_NAME | IN_BATCH | IS_HEX,
-    LOWER = IN_NAME | IN_BATCH,
-    UPPER = IN_NAME | IN_BATCH | IS_UPPER
+    DIGIT = IN_NAME | IN_BATCH | NOT_UPPER | IS_HEX,
+    LOWER = IN_NAME | IN_BATCH | NOT_UPPER,
+    UPPER = IN_NAME | IN_BATCH,
+    POINT = IN_BATCH | NOT_UPPER
 };
 
 /* A table instead of comparisons, since the characters of an id follow no pattern that a processor
@@ -32,35 +33,35 @@ static const uint8_t properties[256] = {
     ['Q'] = UPPER,          ['R'] = UPPER,          ['S'] = UPPER,          ['T'] = UPPER,
     ['U'] = UPPER,          ['V'] = UPPER,          ['W'] = UPPER,          ['X'] = UPPER,
     ['Y'] = UPPER,          ['Z'] = UPPER,          ['-'] = LOWER,          ['_'] = LOWER,
-    ['.'] = IN_BATCH,       [':'] = IN_BATCH,       ['/'] = IN_BATCH,       ['@'] = IN_BATCH,
+    ['.'] = POINT,          [':'] = POINT,          ['/'] = POINT,          ['@'] = POINT,
 };
 
-/** Whether all of 1 to `size_max` characters have the property; says too if any is upper case. */
-static bool consists_of(struct span text, unsigned property, size_t size_max, bool *has_upper)
+/** The properties that all of 1 to `size_max` characters have; none for another number of them. */
+static unsigned common_properties(struct span text, size_t size_max)
 {
     if (text.size == 0 || text.size > size_max) {
-        return false;
+        return 0;
     }
-    unsigned common = property;
-    unsigned united = 0;
-    for (size_t i = 0; i < text.size; i++) {
+    unsigned common = UINT8_MAX;
+    size_t i = 0;
+    for (; i + 4 <= text.size; i += 4) {
+        const uint8_t *at = text.data + i;
+        common &= properties[at[0]] & properties[at[1]] & properties[at[2]] & properties[at[3]];
+    }
+    for (; i < text.size; i++) {
         common &= properties[text.data[i]];
-        united |= properties[text.data[i]];
     }
-    *has_upper = (united & IS_UPPER) != 0;
-    return common != 0;
+    return common;
 }
 
 bool identifier_is_session_id(struct span text)
 {
-    bool has_upper;
-    return consists_of(text, IN_NAME, LIMITS_SESSION_ID_BYTES_MAX, &has_upper);
+    return (common_properties(text, LIMITS_SESSION_ID_BYTES_MAX) & IN_NAME) != 0;
 }
 
 bool identifier_is_batch_id(struct span text)
 {
-    bool has_upper;
-    return consists_of(text, IN_BATCH, LIMITS_BATCH_ID_BYTES_MAX, &has_upper);
+    return (common_properties(text, LIMITS_BATCH_ID_BYTES_MAX) & IN_BATCH) != 0;
 }
 
 enum { UUID_BYTES = 16 };
@@ -121,7 +122,7 @@ static bool copy_lower(struct span text, struct arena *arena, struct span *out, 
         return fail_memory(error);
     }
     for (size_t i = 0; i < text.size; i++) {
-        bool is_upper = (properties[text.data[i]] & IS_UPPER) != 0;
+        bool is_upper = (properties[text.data[i]] & NOT_UPPER) == 0;
         lower[i] = (uint8_t)(text.data[i] + (is_upper ? 'a' - 'A' : 0));
     }
     *out = span_make(lower, text.size);
@@ -131,14 +132,14 @@ static bool copy_lower(struct span text, struct arena *arena, struct span *out, 
 static bool read_text_id(struct span text, const char *key, struct arena *arena, struct span *out,
                          struct error *error)
 {
-    bool has_upper;
-    if (!consists_of(text, IN_NAME, LIMITS_ID_BYTES_MAX, &has_upper)) {
+    unsigned common = common_properties(text, LIMITS_ID_BYTES_MAX);
+    if ((common & IN_NAME) == 0) {
         char quoted[ERROR_QUOTE_BYTES_MAX];
         return error_set(error, ERROR_INVALID_OPERATION,
                          "%s \"%s\" (%zu bytes) is not 1 to %d characters of A-Z a-z 0-9 _ -", key,
                          error_quote(text, quoted), text.size, LIMITS_ID_BYTES_MAX);
     }
-    if (has_upper && is_uuid(text)) {
+    if ((common & NOT_UPPER) == 0 && is_uuid(text)) {
         return copy_lower(text, arena, out, error);
     }
     *out = text;
