@@ -3,6 +3,7 @@
 #define SCENESYNC_PROTOCOL_BIG_ENDIAN_H
 
 #include <stdint.h>
+#include <string.h>
 
 static inline uint64_t big_endian_load_16(const uint8_t *at)
 {
@@ -17,6 +18,14 @@ static inline uint64_t big_endian_load_32(const uint8_t *at)
 static inline uint64_t big_endian_load_64(const uint8_t *at)
 {
     return big_endian_load_32(at) << 32 | big_endian_load_32(at + 4);
+}
+
+static inline double big_endian_load_double(const uint8_t *at)
+{
+    uint64_t bits = big_endian_load_64(at);
+    double real;
+    memcpy(&real, &bits, sizeof real);
+    return real;
 }
 
 /** Loads a big-endian number of 1, 2, 4 or 8 bytes. */

@@ -58,10 +58,10 @@ static bool check_id(struct span raw, struct arena *arena, struct span *id, stru
 
 static bool check_transform_value(unsigned field, struct span raw, struct error *error)
 {
-    struct wire_value value = wire_peek(raw);
-    if (transform_value_is_valid((enum transform_field)field, &value)) {
+    if (transform_judge((enum transform_field)field, raw) != TRANSFORM_REFUSED) {
         return true;
     }
+    struct wire_value value = wire_peek(raw);
     const char *found = wire_type_name(value.type);
     if (value.type == WIRE_FLOAT) {
         double number;
@@ -177,10 +177,9 @@ static void complete_transform(struct span transform, struct buffer *out)
     for (unsigned i = 0; i < known.pair_count; i++) {
         const struct element_pair *pair = &known.pairs[i];
         enum transform_field field = (enum transform_field)known.fields[i];
-        struct wire_value value = wire_peek(pair->value);
-        if (value.type == WIRE_NIL) {
+        if (wire_is_nil(pair->value)) {
             drop_pair(&completion, pair);
-        } else if (!transform_value_is_kept(field, &value)) {
+        } else if (transform_judge(field, pair->value) == TRANSFORM_CLAMPED) {
             replace_value(&completion, pair);
             transform_value_write(field, pair->value, out);
         }

@@ -19,7 +19,7 @@ enum change_action {
     CHANGE_IGNORE,
     CHANGE_DELETE,
     CHANGE_STORE_RAW,    /* the change's bytes */
-    CHANGE_STORE_NUMBER, /* a known field of the transform: clamped */
+    CHANGE_STORE_NUMBER, /* a known field of the transform, clamped */
     CHANGE_STORE_ID,     /* an element id: normalised */
     CHANGE_MERGE         /* a map into a map */
 };
@@ -37,8 +37,8 @@ struct change_rules {
 struct change {
     struct element_pair pair; /* CHANGE_STORE_ID: the value is the text to store */
     enum change_action action;
-    enum element_role role; /* CHANGE_MERGE: of the maps */
-    unsigned field;         /* CHANGE_STORE_NUMBER: the transform's */
+    enum element_role role;     /* CHANGE_MERGE: of the maps */
+    enum transform_field field; /* CHANGE_STORE_NUMBER */
     /* What element_patch() found it to meet; change_decide() leaves these alone. */
     const uint8_t *local_start;  /* of the target's pair with that key; NULL where it has none */
     struct span local_value;     /* that pair's value */
@@ -86,7 +86,7 @@ static inline __attribute__((always_inline)) bool
 change_decide_top(const struct change_rules *rules, struct change *change)
 {
     struct span value = change->pair.value;
-    switch ((enum element_field)field_find(&element_fields, change->pair.key)) {
+    switch (element_field_of(change->pair.key)) {
     case ELEMENT_ID:
         change->action = CHANGE_IGNORE;
         break;
@@ -113,16 +113,23 @@ change_decide_top(const struct change_rules *rules, struct change *change)
 static inline __attribute__((always_inline)) void change_decide_transform(bool is_add,
                                                                           struct change *change)
 {
-    unsigned field = field_find(&transform_fields, change->pair.key);
+    enum transform_field field = transform_field_of(change->pair.key);
     if (field == TRANSFORM_FIELD_COUNT) {
         change->action = change_decide_other(is_add, change->pair.value);
         return;
     }
-    struct wire_value value = wire_peek(change->pair.value);
     change->field = field;
-    change->action = transform_value_is_valid((enum transform_field)field, &value)
-                         ? CHANGE_STORE_NUMBER
-                         : CHANGE_IGNORE;
+    switch (transform_judge(field, change->pair.value)) {
+    case TRANSFORM_REFUSED:
+        change->action = CHANGE_IGNORE;
+        break;
+    case TRANSFORM_KEPT:
+        change->action = CHANGE_STORE_RAW;
+        break;
+    case TRANSFORM_CLAMPED:
+        change->action = CHANGE_STORE_NUMBER;
+        break;
+    }
 }
 
 /**

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <float.h>
 
+#include "protocol/big_endian.h"
 #include "protocol/pack.h"
 #include "protocol/wire_scan.h"
 
@@ -37,13 +38,6 @@ static const uint8_t transform_defaults[TRANSFORM_FIELD_COUNT] = {
 const struct field_set element_fields = {element_names, ELEMENT_FIELD_COUNT};
 const struct field_set transform_fields = {transform_names, TRANSFORM_FIELD_COUNT};
 
-void element_read_pair(struct wire_cursor *cursor, struct element_pair *pair)
-{
-    pair->start = cursor->at;
-    pair->key = wire_advance_text(cursor);
-    pair->value = wire_advance_whole(cursor);
-}
-
 static bool is_integral(double number)
 {
     /* From 2^53 on every double is; below it the conversion is exact and in range. */
@@ -52,7 +46,7 @@ static bool is_integral(double number)
            (double)(int64_t)number == number;
 }
 
-bool transform_value_is_valid(enum transform_field field, const struct wire_value *value)
+static bool is_valid(enum transform_field field, const struct wire_value *value)
 {
     double number;
     return wire_as_number(value, &number) && (field != TRANSFORM_Z_INDEX || is_integral(number));
@@ -71,19 +65,43 @@ static double clamp(enum transform_field field, const struct wire_value *value)
     return number < low ? low : number > high ? high : number;
 }
 
-bool transform_value_is_kept(enum transform_field field, const struct wire_value *value)
+/** Whether a valid value is stored byte for byte. */
+static bool is_kept(enum transform_field field, const struct wire_value *value)
 {
     double number;
     return wire_as_number(value, &number) && clamp(field, value) == number &&
            (field != TRANSFORM_Z_INDEX || value->type != WIRE_FLOAT);
 }
 
+/* The encodings that nearly all numbers have, judged by their bytes. */
+static bool is_surely_kept(enum transform_field field, struct span raw)
+{
+    if (raw.data[0] < 0x80) {
+        return true; /* an integer of one byte */
+    }
+    if (raw.data[0] != WIRE_LEAD_DOUBLE || field == TRANSFORM_Z_INDEX) {
+        return false;
+    }
+    double number = big_endian_load_double(raw.data + 1);
+    return number >= -(double)FLT_MAX && number <= (double)FLT_MAX;
+}
+
+enum transform_verdict transform_judge(enum transform_field field, struct span raw)
+{
+    if (is_surely_kept(field, raw)) {
+        return TRANSFORM_KEPT;
+    }
+    struct wire_value value = wire_peek(raw);
+    if (!is_valid(field, &value)) {
+        return TRANSFORM_REFUSED;
+    }
+    return is_kept(field, &value) ? TRANSFORM_KEPT : TRANSFORM_CLAMPED;
+}
+
 void transform_value_write(enum transform_field field, struct span raw, struct buffer *out)
 {
     struct wire_value value = wire_peek(raw);
-    if (transform_value_is_kept(field, &value)) {
-        pack_raw(out, raw);
-    } else if (field == TRANSFORM_Z_INDEX) {
+    if (field == TRANSFORM_Z_INDEX) {
         pack_int(out, (int64_t)clamp(field, &value));
     } else {
         pack_double(out, clamp(field, &value));

@@ -9,7 +9,7 @@
 
 #include "protocol/buffer.h"
 #include "protocol/limits.h"
-#include "protocol/wire.h"
+#include "protocol/wire_scan.h"
 
 /* The order of each enumeration is the order in which defaults are written. */
 enum element_field {
@@ -40,15 +40,61 @@ struct field_set {
 
 extern const struct field_set element_fields, transform_fields;
 
+/* What follows is inline, because it runs for every key of every element and change. */
+
+static inline bool key_is(struct span key, const char *name, size_t size)
+{
+    return key.size == size && memcmp(key.data, name, size) == 0;
+}
+
+/** The field of an element that has this key. By size, since no two names have the same. */
+static inline enum element_field element_field_of(struct span key)
+{
+    switch (key.size) {
+    case 2:
+        return key_is(key, "id", 2) ? ELEMENT_ID : ELEMENT_FIELD_COUNT;
+    case 4:
+        return key_is(key, "kind", 4) ? ELEMENT_KIND : ELEMENT_FIELD_COUNT;
+    case 6:
+        return key_is(key, "parent", 6) ? ELEMENT_PARENT : ELEMENT_FIELD_COUNT;
+    case 8:
+        return key_is(key, "selected", 8) ? ELEMENT_SELECTED : ELEMENT_FIELD_COUNT;
+    case 9:
+        return key_is(key, "transform", 9) ? ELEMENT_TRANSFORM : ELEMENT_FIELD_COUNT;
+    case 11:
+        return key_is(key, "interactive", 11) ? ELEMENT_INTERACTIVE : ELEMENT_FIELD_COUNT;
+    default:
+        return ELEMENT_FIELD_COUNT;
+    }
+}
+
+/** The same for a transform's. */
+static inline enum transform_field transform_field_of(struct span key)
+{
+    switch (key.size) {
+    case 1:
+        return *key.data == 'x'   ? TRANSFORM_X
+               : *key.data == 'y' ? TRANSFORM_Y
+                                  : TRANSFORM_FIELD_COUNT;
+    case 5:
+        return key_is(key, "width", 5) ? TRANSFORM_WIDTH : TRANSFORM_FIELD_COUNT;
+    case 6:
+        return key_is(key, "height", 6) ? TRANSFORM_HEIGHT : TRANSFORM_FIELD_COUNT;
+    case 7:
+        return key_is(key, "z_index", 7) ? TRANSFORM_Z_INDEX : TRANSFORM_FIELD_COUNT;
+    case 8:
+        return key_is(key, "rotation", 8) ? TRANSFORM_ROTATION : TRANSFORM_FIELD_COUNT;
+    default:
+        return TRANSFORM_FIELD_COUNT;
+    }
+}
+
 /** The place of `key` in the set, or the set's count for a field that the protocol does not know.
- * Inline: it runs for every key of every element and change. */
+ */
 static inline unsigned field_find(const struct field_set *set, struct span key)
 {
-    unsigned i = 0;
-    while (i < set->count && !span_equal(set->names[i], key)) {
-        i++;
-    }
-    return i;
+    return set == &element_fields ? (unsigned)element_field_of(key)
+                                  : (unsigned)transform_field_of(key);
 }
 
 /** A key with its value, as they stand in a checked map. */
@@ -70,8 +116,13 @@ static inline const uint8_t *element_pair_end(const struct element_pair *pair)
     return pair->value.data + pair->value.size;
 }
 
-/** Reads the pair at the cursor into `pair` and moves behind it. */
-void element_read_pair(struct wire_cursor *cursor, struct element_pair *pair);
+/** Reads the pair at the cursor into `pair` and moves behind it. Checked bytes only. */
+static inline void element_read_pair(struct wire_cursor *cursor, struct element_pair *pair)
+{
+    pair->start = cursor->at;
+    pair->key = wire_advance_text(cursor);
+    pair->value = wire_advance_whole(cursor);
+}
 
 /** Appends the bytes from `from` up to `until`. */
 static inline void element_append_run(struct buffer *out, const uint8_t *from, const uint8_t *until)
@@ -79,13 +130,16 @@ static inline void element_append_run(struct buffer *out, const uint8_t *from, c
     buffer_append(out, from, (size_t)(until - from));
 }
 
-/** Whether an add may have this value there: a finite number, for z_index an integral one. */
-bool transform_value_is_valid(enum transform_field field, const struct wire_value *value);
+/** What becomes of a value of the transform. */
+enum transform_verdict {
+    TRANSFORM_REFUSED, /* an add may not have it: no finite number, or no integral z_index */
+    TRANSFORM_KEPT,    /* it is stored byte for byte */
+    TRANSFORM_CLAMPED  /* another value, or another encoding, is stored */
+};
 
-/** Whether a valid value is stored byte for byte. */
-bool transform_value_is_kept(enum transform_field field, const struct wire_value *value);
+enum transform_verdict transform_judge(enum transform_field field, struct span raw);
 
-/** Appends a valid value as it is stored: byte for byte, or clamped. */
+/** Appends a value that is clamped as it is stored. */
 void transform_value_write(enum transform_field field, struct span raw, struct buffer *out);
 
 /** Appends key and default of a field. */

@@ -21,10 +21,11 @@ struct plan {
 struct merge {
     struct change_rules rules;
     struct buffer *out;
+    struct span kind; /* what is merged into the element's kind; absent: nothing */
 };
 
 /** Takes up what the changes say, before the target is looked at. */
-static bool make_plan(const struct merge *merge, enum element_role role, struct span changes,
+static bool make_plan(struct merge *merge, enum element_role role, struct span changes,
                       struct plan *plan)
 {
     struct wire_cursor cursor = wire_cursor_of(changes);
@@ -53,6 +54,9 @@ static bool make_plan(const struct merge *merge, enum element_role role, struct 
         }
         if (change->action == CHANGE_IGNORE) {
             continue;
+        }
+        if (role == ELEMENT_ROLE_TOP && key_is(change->pair.key, "kind", 4)) {
+            merge->kind = change->pair.value;
         }
         bool is_new =
             !plan->is_indexed || key_index_add(&plan->index, change->pair.key, plan->count);
@@ -97,6 +101,9 @@ static void match_target(struct plan *plan, struct wire_cursor cursor, uint32_t 
 static uint32_t count_added(const struct plan *plan)
 {
     uint32_t added = 0;
+    if (plan->matched_count == plan->count) {
+        return 0;
+    }
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct change *change = &plan->changes[i];
         added += change->action != CHANGE_DELETE && change->local_start == NULL;
@@ -104,18 +111,18 @@ static uint32_t count_added(const struct plan *plan)
     return added;
 }
 
-static bool merge_map(const struct merge *merge, enum element_role role, struct span target,
+static bool merge_map(struct merge *merge, enum element_role role, struct span target,
                       struct span changes, uint32_t depth);
 
 /** Appends the new value of a key that is not deleted. */
-static bool write_value(const struct merge *merge, const struct change *change, uint32_t depth)
+static bool write_value(struct merge *merge, const struct change *change, uint32_t depth)
 {
     switch (change->action) {
     case CHANGE_STORE_RAW:
         pack_raw(merge->out, change->pair.value);
         break;
     case CHANGE_STORE_NUMBER:
-        transform_value_write((enum transform_field)change->field, change->pair.value, merge->out);
+        transform_value_write(change->field, change->pair.value, merge->out);
         break;
     case CHANGE_STORE_ID:
         pack_str(merge->out, change->pair.value);
@@ -132,7 +139,7 @@ static bool write_value(const struct merge *merge, const struct change *change, 
 }
 
 /** Appends the target from `at` on, with the changes that met a pair of it in their places. */
-static bool write_target(const struct merge *merge, const struct plan *plan, const uint8_t *at,
+static bool write_target(struct merge *merge, const struct plan *plan, const uint8_t *at,
                          const uint8_t *end, uint32_t depth)
 {
     for (const struct change *change = plan->first_matched; change != NULL;
@@ -150,7 +157,7 @@ static bool write_target(const struct merge *merge, const struct plan *plan, con
     return true;
 }
 
-static bool write_added(const struct merge *merge, const struct plan *plan, uint32_t depth)
+static bool write_added(struct merge *merge, const struct plan *plan, uint32_t depth)
 {
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct change *change = &plan->changes[i];
@@ -169,7 +176,7 @@ static bool write_added(const struct merge *merge, const struct plan *plan, uint
  * Appends `target` with `changes` merged into it. A target that is absent or not a map counts as
  * the empty map, as RFC 7396 has it. Recursion follows the nesting of the changes.
  */
-static bool merge_map(const struct merge *merge, enum element_role role, struct span target,
+static bool merge_map(struct merge *merge, enum element_role role, struct span target,
                       struct span changes, uint32_t depth)
 {
     static const uint8_t empty_map[] = {0x80};
@@ -185,19 +192,26 @@ static bool merge_map(const struct merge *merge, enum element_role role, struct 
     uint32_t pair_count = wire_advance_map(&cursor);
     match_target(&plan, cursor, pair_count);
 
-    uint32_t count = pair_count - plan.deleted_count + count_added(&plan);
+    uint32_t added_count = count_added(&plan);
+    uint32_t count = pair_count - plan.deleted_count + added_count;
     const uint8_t *at = target.data;
     if (count != pair_count) {
         pack_map(merge->out, count);
         at = cursor.at;
     }
-    return write_target(merge, &plan, at, cursor.end, depth) && write_added(merge, &plan, depth);
+    return write_target(merge, &plan, at, cursor.end, depth) &&
+           (added_count == 0 || write_added(merge, &plan, depth));
 }
 
-/** Whether the changes name the kind: then it has to be looked at afterwards. */
-static bool touches_kind(struct span changes)
+/**
+ * Whether a change of the kind may make one invalid that is valid: then it has to be looked at
+ * afterwards. It may where it puts something else in the place of the type, or a text in that of
+ * the content; most do not even have the bytes for a text that is too long.
+ */
+static bool may_spoil_kind(struct span kind, const struct limits *limits)
 {
-    return !span_is_absent(wire_map_find(changes, "kind"));
+    struct span type = wire_map_find(kind, "type");
+    return (!span_is_absent(type) && !wire_is_str(type)) || kind.size > limits->text_bytes_max;
 }
 
 static bool patch(struct element_document document, struct span changes,
@@ -216,7 +230,8 @@ static bool patch(struct element_document document, struct span changes,
     if (!element_finish(out, start, limits, error)) {
         return false;
     }
-    if (document.has_checked_kind && !touches_kind(changes)) {
+    if (document.has_checked_kind &&
+        (span_is_absent(merge.kind) || !may_spoil_kind(merge.kind, limits))) {
         return true;
     }
     struct span result = span_make(out->data + start, out->size - start);

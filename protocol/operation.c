@@ -41,9 +41,12 @@ static const struct field_name kind_names[KIND_COUNT] = {
 struct decoding {
     const struct operation_context *context;
     struct operation *out;
-    struct span values[KEY_COUNT];
     struct error *error;
+    unsigned found;                /* which of the values there are, as bits */
+    struct span values[KEY_COUNT]; /* not cleared */
 };
+
+enum { VARIANTS_FOUND = ((1 << KIND_COUNT) - 1) << KEY_VARIANT_FIRST };
 
 const char *operation_kind_name(enum operation_kind kind)
 {
@@ -63,26 +66,27 @@ const char *operation_kind_name(enum operation_kind kind)
     return "invalid";
 }
 
-/* The value of a key that must be there, nil counting as absent. */
-static bool value_require(struct decoding *decoding, size_t key, struct wire_value *out)
+/* Whether the key is there, nil counting as absent. */
+static bool is_there(const struct decoding *decoding, size_t key)
 {
-    if (fields_is_absent(decoding->values[key])) {
-        return error_set(decoding->error, ERROR_INVALID_OPERATION, "`%s` is missing",
-                         key_names[key].text);
-    }
-    *out = wire_peek(decoding->values[key]);
-    return true;
+    return (decoding->found >> key & 1u) != 0 && !wire_is_nil(decoding->values[key]);
 }
 
-static bool map_require(struct decoding *decoding, size_t key, struct span *out)
+static bool key_require(const struct decoding *decoding, size_t key)
 {
-    struct wire_value value = {.type = WIRE_NIL};
-    if (!value_require(decoding, key, &value)) {
+    return is_there(decoding, key) || error_set(decoding->error, ERROR_INVALID_OPERATION,
+                                                "`%s` is missing", key_names[key].text);
+}
+
+static bool map_require(const struct decoding *decoding, size_t key, struct span *out)
+{
+    if (!key_require(decoding, key)) {
         return false;
     }
-    if (value.type != WIRE_MAP) {
+    if (!wire_is_map(decoding->values[key])) {
         return error_set(decoding->error, ERROR_INVALID_OPERATION, "`%s` must be a map, found %s",
-                         key_names[key].text, wire_type_name(value.type));
+                         key_names[key].text,
+                         wire_type_name(wire_peek(decoding->values[key]).type));
     }
     *out = decoding->values[key];
     return true;
@@ -90,7 +94,7 @@ static bool map_require(struct decoding *decoding, size_t key, struct span *out)
 
 static bool kind_of_op(struct decoding *decoding, enum operation_kind *out)
 {
-    const struct wire_value op = wire_peek(decoding->values[KEY_OP]);
+    const struct wire_value op = wire_peek_inline(decoding->values[KEY_OP]);
     if (op.type != WIRE_STR) {
         return error_set(decoding->error, ERROR_INVALID_OPERATION, "`op` must be a str, found %s",
                          wire_type_name(op.type));
@@ -129,12 +133,13 @@ static size_t find_key(struct span key)
 /* Takes the values of the known keys of the map at the cursor, which then stands behind it. */
 static void keys_collect(struct decoding *decoding, struct wire_cursor *cursor)
 {
-    memset(decoding->values, 0, sizeof decoding->values);
+    decoding->found = 0;
     for (uint32_t left = wire_advance_map(cursor); left > 0; left--) {
         const size_t key = find_key(wire_advance_text(cursor));
         const struct span value = wire_advance_whole(cursor);
         if (key < KEY_COUNT) {
             decoding->values[key] = value;
+            decoding->found |= 1u << key;
         }
     }
 }
@@ -155,11 +160,14 @@ static bool variant_open(struct decoding *decoding, size_t variant, enum operati
 /* Tells the spelling; afterwards `values` are the operation's own, whichever it was. */
 static bool spelling_resolve(struct decoding *decoding, enum operation_kind *out)
 {
-    const bool tagged = !fields_is_absent(decoding->values[KEY_OP]);
+    const bool tagged = is_there(decoding, KEY_OP);
     size_t variant_count = 0;
     size_t variant = 0;
+    if (tagged && (decoding->found & VARIANTS_FOUND) == 0) {
+        return kind_of_op(decoding, out);
+    }
     for (size_t i = 0; i < KIND_COUNT; i++) {
-        if (!fields_is_absent(decoding->values[KEY_VARIANT_FIRST + i])) {
+        if (is_there(decoding, KEY_VARIANT_FIRST + i)) {
             variant = i;
             variant_count++;
         }
@@ -188,10 +196,10 @@ static bool spelling_resolve(struct decoding *decoding, enum operation_kind *out
 
 static bool clocks_read(struct decoding *decoding)
 {
-    struct wire_value value = {.type = WIRE_NIL};
-    if (!value_require(decoding, KEY_TIMESTAMP, &value)) {
+    if (!key_require(decoding, KEY_TIMESTAMP)) {
         return false;
     }
+    struct wire_value value = wire_peek_inline(decoding->values[KEY_TIMESTAMP]);
     if (!wire_as_timestamp(&value, &decoding->out->timestamp_ms)) {
         return error_set(decoding->error, ERROR_INVALID_OPERATION,
                          "`timestamp` must be milliseconds since 1970, finite and not "
@@ -199,10 +207,10 @@ static bool clocks_read(struct decoding *decoding)
                          wire_type_name(value.type));
     }
     decoding->out->has_timestamp = true;
-    if (fields_is_absent(decoding->values[KEY_BASE_VERSION])) {
+    if (!is_there(decoding, KEY_BASE_VERSION)) {
         return true;
     }
-    value = wire_peek(decoding->values[KEY_BASE_VERSION]);
+    value = wire_peek_inline(decoding->values[KEY_BASE_VERSION]);
     if (!wire_as_uint(&value, &decoding->out->base_version)) {
         return error_set(decoding->error, ERROR_INVALID_OPERATION,
                          "`base_version` must be a non-negative integer, found %s",
@@ -214,9 +222,11 @@ static bool clocks_read(struct decoding *decoding)
 
 static bool id_read(struct decoding *decoding)
 {
-    struct wire_value value = {.type = WIRE_NIL};
-    return value_require(decoding, KEY_ID, &value) &&
-           identifier_read_element_id(&value, "id", decoding->context->arena, &decoding->out->id,
+    if (!key_require(decoding, KEY_ID)) {
+        return false;
+    }
+    const struct wire_value value = wire_peek_inline(decoding->values[KEY_ID]);
+    return identifier_read_element_id(&value, "id", decoding->context->arena, &decoding->out->id,
                                       decoding->error);
 }
 

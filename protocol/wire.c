@@ -38,14 +38,6 @@ static double load_float(const uint8_t *payload)
     return (double)real;
 }
 
-static double load_double(const uint8_t *payload)
-{
-    uint64_t bits = big_endian_load_64(payload);
-    double real;
-    memcpy(&real, &bits, sizeof real);
-    return real;
-}
-
 static struct wire_value value_of_ext(const uint8_t *payload, const uint8_t *end)
 {
     struct wire_value value = {.type = WIRE_EXT,
@@ -70,7 +62,7 @@ static struct wire_value read_wide(const uint8_t *at, const uint8_t *end, uint64
     case 0xca:
         return (struct wire_value){.type = WIRE_FLOAT, .real = load_float(payload)};
     case 0xcb:
-        return (struct wire_value){.type = WIRE_FLOAT, .real = load_double(payload)};
+        return (struct wire_value){.type = WIRE_FLOAT, .real = big_endian_load_double(payload)};
     case 0xcc:
     case 0xcd:
     case 0xce:
@@ -159,9 +151,14 @@ bool wire_is_bool(struct span raw)
     return wire_types[*raw.data] == WIRE_BOOL;
 }
 
-struct span wire_map_find(struct span map, const char *key)
+bool wire_is_str(struct span raw)
 {
-    struct span wanted = span_of_text(key);
+    assert(raw.size > 0);
+    return wire_types[*raw.data] == WIRE_STR;
+}
+
+struct span wire_map_find_key(struct span map, struct span wanted)
+{
     struct wire_cursor cursor = wire_cursor_of(map);
     uint32_t pairs = wire_advance_map(&cursor);
     for (uint32_t i = 0; i < pairs; i++) {

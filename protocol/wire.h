@@ -83,6 +83,7 @@ struct wire_value wire_peek(struct span raw);
 bool wire_is_nil(struct span raw);
 bool wire_is_map(struct span raw);
 bool wire_is_bool(struct span raw);
+bool wire_is_str(struct span raw);
 
 /**
  * The rules that hold inside operations and sections (protocol.md section 2, "Throughout the
@@ -102,7 +103,12 @@ __attribute__((warn_unused_result)) bool wire_check_strict_next(struct wire_curs
                                                                 struct error *error);
 
 /** Finds a key in a checked map. Returns the value's bytes, or an absent span. O(pairs). */
-struct span wire_map_find(struct span map, const char *key);
+struct span wire_map_find_key(struct span map, struct span key);
+
+static inline struct span wire_map_find(struct span map, const char *key)
+{
+    return wire_map_find_key(map, span_of_text(key));
+}
 
 /** As wire_map_find(), and a nil value counts as absent (protocol.md section 2). */
 struct span wire_map_find_optional(struct span map, const char *key);

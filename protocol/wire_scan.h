@@ -9,6 +9,7 @@
 
 #include <assert.h>
 
+#include "protocol/big_endian.h"
 #include "protocol/limits.h"
 #include "protocol/wire.h"
 
@@ -16,7 +17,13 @@
  */
 enum { WIRE_DEPTH_MAX = LIMITS_DEPTH_CEILING + 8 };
 
-enum { WIRE_LEAD_RESERVED = 0xc1, WIRE_LEAD_NIL = 0xc0, WIRE_LEAD_STR_8 = 0xd9 };
+enum {
+    WIRE_LEAD_RESERVED = 0xc1,
+    WIRE_LEAD_NIL = 0xc0,
+    WIRE_LEAD_DOUBLE = 0xcb,
+    WIRE_LEAD_UINT_64 = 0xcf,
+    WIRE_LEAD_STR_8 = 0xd9
+};
 
 /**
  * The size of a value by its lead byte, and the values that follow: a container's head, with its
@@ -102,9 +109,19 @@ static inline struct wire_extent wire_advance(struct wire_cursor *cursor)
     return extent;
 }
 
+/** A map whose number of pairs stands in the lead byte, as those of nearly all do. */
+static inline bool wire_lead_is_short_map(uint8_t lead)
+{
+    return (lead & 0xf0u) == 0x80u;
+}
+
 /** Moves behind the head of the map at the cursor and returns its pairs. Checked bytes only. */
 static inline uint32_t wire_advance_map(struct wire_cursor *cursor)
 {
+    assert(cursor->at < cursor->end);
+    if (wire_lead_is_short_map(*cursor->at)) {
+        return *cursor->at++ & 0x0fu;
+    }
     assert(wire_lead_is_map(*cursor->at));
     return (uint32_t)(wire_advance(cursor).children / 2);
 }
@@ -118,17 +135,34 @@ static inline bool wire_lead_is_short_str(uint8_t lead)
 /** Moves behind the str at the cursor and returns its text. Checked bytes only. */
 static inline struct span wire_advance_text(struct wire_cursor *cursor)
 {
-    const uint8_t *text = cursor->at + wire_head_size(*cursor->at);
+    assert(cursor->at < cursor->end);
     if (wire_lead_is_short_str(*cursor->at)) {
-        size_t size = *cursor->at & 0x1fu;
-        text = cursor->at + 1;
-        assert(size < (size_t)(cursor->end - cursor->at));
-        cursor->at = text + size;
-        return span_make(text, size);
+        struct span short_text = span_make(cursor->at + 1, *cursor->at & 0x1fu);
+        cursor->at += 1 + short_text.size;
+        assert(cursor->at <= cursor->end);
+        return short_text;
     }
+    const uint8_t *text = cursor->at + wire_head_size(*cursor->at);
     assert(wire_lead_is_str(*cursor->at));
     (void)wire_advance(cursor);
     return span_make(text, (size_t)(cursor->at - text));
+}
+
+/** wire_peek() for what it is called on most: the common encodings of texts and numbers are read
+ * without a call. */
+static inline struct wire_value wire_peek_inline(struct span raw)
+{
+    assert(raw.size > 0);
+    uint8_t lead = *raw.data;
+    if (wire_lead_is_short_str(lead)) {
+        assert(raw.size > (lead & 0x1fu));
+        return (struct wire_value){.type = WIRE_STR, .body = span_make(raw.data + 1, lead & 0x1fu)};
+    }
+    if (lead == WIRE_LEAD_UINT_64) {
+        assert(raw.size > sizeof(uint64_t));
+        return (struct wire_value){.type = WIRE_UINT, .uint = big_endian_load_64(raw.data + 1)};
+    }
+    return wire_peek(raw);
 }
 
 /** Moves behind the value at the cursor and all its children. Checked bytes only. */
