@@ -12,6 +12,11 @@ void buffer_init(struct buffer *buffer, size_t bytes_max)
     *buffer = (struct buffer){.bytes_max = bytes_max};
 }
 
+void buffer_init_fixed(struct buffer *buffer, uint8_t *storage, size_t size)
+{
+    *buffer = (struct buffer){.data = storage, .capacity = size, .bytes_max = size};
+}
+
 void buffer_deinit(struct buffer *buffer)
 {
     free(buffer->data);

@@ -18,6 +18,9 @@ struct buffer {
 };
 
 void buffer_init(struct buffer *buffer, size_t bytes_max);
+
+/** Over the caller's storage of `size` bytes, which is its cap: never to be deinitialised. */
+void buffer_init_fixed(struct buffer *buffer, uint8_t *storage, size_t size);
 void buffer_deinit(struct buffer *buffer);
 
 /** Empties it and forgets a failure; keeps the storage. */

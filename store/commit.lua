@@ -11,11 +11,13 @@
 --       5 numbers, a space between them: element count, updated_at (record time in ms); how many
 --         elements, index additions, index removals, settled records, pending records, positions
 --         follow; record time up to which tombstones are dropped, tombstones kept at most; settled
---         records kept in each of two generations, bytes of them, time to live of both in ms
+--         records kept in each of two generations, bytes of them, time to live of both in ms, with
+--         a '-' where it need be set on a new generation only. The worker gives all of these in
+--         MessagePack, the first two as texts: much cheaper to take apart
 --       6 committed offsets, '<topic>/<partition>=<offset> ...'
 --       then: elements (id, value); index additions (record time, id); index removals (id);
---       settled records (field, value); pending records (field, value); the fields of both again;
---       the attempts recorded for these so far ('0': none);
+--       settled records (field, value); pending records (field, value): the value starts with its
+--       attempt and a space, and what is recorded must be the attempt before (of 1: nothing);
 --       positions ('at:<topic>/<partition>', '<offset> <timestamp>');
 --       with the watermark: for each position, what its field must be there ('': not looked at)
 -- Reply {1, id of each tombstone dropped ...}; {0, version, token} where the check failed, the
@@ -44,22 +46,31 @@ if #KEYS < 6 or #KEYS > 7 or #ARGV < HEAD then
         .. ' and ' .. #ARGV)
 end
 local element_count, updated_at, writes, added, removed, settled, waiting, positions, cutoff,
-    tombstones_max, generation_records, generation_bytes, ttl = match(ARGV[5],
-    '^(%d+) (%-?%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%-?%d+) (%d+) (%d+) (%d+) ([1-9]%d*)$')
-if not element_count or #ttl > 15 or not match(ARGV[3], '^%d+$') then
-    return wrong('argument 3 must be a number and argument 5 thirteen integers with a space '
-        .. 'between them, the last one from 1 to 10^15 - 1')
+    tombstones_max, generation_records, generation_bytes, ttl
+if (string.byte(ARGV[5]) or 0) >= 0x80 then
+    element_count, updated_at, writes, added, removed, settled, waiting, positions, cutoff,
+        tombstones_max, generation_records, generation_bytes, ttl = cmsgpack.unpack(ARGV[5])
+else
+    element_count, updated_at, writes, added, removed, settled, waiting, positions, cutoff,
+        tombstones_max, generation_records, generation_bytes, ttl = match(ARGV[5],
+        '^(%d+) (%-?%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%-?%d+) (%d+) (%d+) (%d+) '
+            .. '(%-?[1-9]%d*)$')
+    if ttl then
+        writes, added, removed = number(writes), number(added), number(removed)
+        settled, waiting, positions = number(settled), number(waiting), number(positions)
+        ttl = number(ttl)
+    end
 end
-writes, added, removed = writes + 0, added + 0, removed + 0
-settled, waiting, positions = settled + 0, waiting + 0, positions + 0
+if not ttl or ttl <= -1e15 or ttl >= 1e15 or not match(ARGV[3], '^%d+$') then
+    return wrong('argument 3 must be a number and argument 5 thirteen integers with a space '
+        .. 'between them, the last one from 1 to 10^15 - 1, or that with a minus')
+end
 local records = settled + waiting
 local added_at = HEAD + 1 + 2 * writes
 local removed_at = added_at + 2 * added
 local settled_at = removed_at + removed
 local waiting_at = settled_at + 2 * settled
-local fields_at = waiting_at + 2 * waiting
-local attempts_at = fields_at + records
-local positions_at = attempts_at + records
+local positions_at = waiting_at + 2 * waiting
 local last = positions_at + 2 * positions - 1
 local expected = watermark and last + positions or last
 if #ARGV ~= expected then
@@ -74,7 +85,6 @@ for i = added_at, removed_at - 1, 2 do
         return wrong('argument ' .. i .. ' must be a record time')
     end
 end
-
 -- Runs a write command over `list[from..to]`, which is not empty, and adds up its replies.
 local function write(command, key, list, from, to)
     if to - from < GROUP then
@@ -85,26 +95,6 @@ local function write(command, key, list, from, to)
         changed = changed + call(command, key, unpack(list, i, math.min(i + GROUP - 1, to)))
     end
     return changed
-end
-
--- Reads the records' fields in `key`: false where there is none.
-local function read_records(key, from, to)
-    if to - from < GROUP then
-        return call('HMGET', key, unpack(ARGV, from, to))
-    end
-    local values = {}
-    for i = from, to, GROUP do
-        local group = call('HMGET', key, unpack(ARGV, i, math.min(i + GROUP - 1, to)))
-        for j = 1, #group do
-            values[i - from + j] = group[j]
-        end
-    end
-    return values
-end
-
--- The attempt that a record starts with; 0 where there is none.
-local function attempt_of(value)
-    return value and number(match(value, '^%d+')) or 0
 end
 
 -- 2. What the commit builds on. For a worker that lost the partition, and in a store that lost its
@@ -124,37 +114,74 @@ end
 
 -- 3. Reads and checks. With elements to write the first write goes to their key, and finds a wrong
 -- type as well as a read would.
-local state = call('HMGET', meta, 'version', 'commit', 'element_count', 'dedupe')
+local state = call('HMGET', meta, 'version', 'commit', 'dedupe')
 local version, token = state[1] or '0', state[2] or ''
+if checked and (version ~= ARGV[1] or token ~= ARGV[2]) then
+    return {0, version, token}
+end
 if writes == 0 then
     call('HLEN', elements)
 end
 local indexed = call('ZCARD', tombstones)
-local stale = checked and (version ~= ARGV[1] or token ~= ARGV[2])
+
+-- `dedupe`: records and bytes written to `batches` since the last rotation (what was carried over
+-- does not make it full), and whether `pending` and `batches_old` may hold anything, a digit each.
+-- An older worker does not say the latter: then they are asked.
+local count, bytes, flags = match(state[3] or '', '^(%d+) (%d+) ?([01]*)$')
+count, bytes = number(count or 0), number(bytes or 0)
+local has_pending, has_old
+if flags and #flags == 2 then
+    has_pending, has_old = flags == '10' or flags == '11', flags == '01' or flags == '11'
+else
+    has_pending, has_old = call('EXISTS', pending) == 1, call('EXISTS', batches_old) == 1
+end
+local begins, must_rotate = false, false -- a generation; the one before becomes the old one
+if settled > 0 then
+    begins = count == 0
+    local count_before, bytes_before = count, bytes
+    count = count + settled
+    for i = settled_at, waiting_at - 1 do
+        bytes = bytes + #ARGV[i]
+    end
+    must_rotate = count_before > 0
+        and (count > number(generation_records) or bytes > number(generation_bytes))
+    if must_rotate then
+        begins, count, bytes = true, settled, bytes - bytes_before
+    end
+end
+
+-- Each record's attempt must be the one behind the latest that is recorded. What will be written to
+-- is looked into as well: that finds a wrong type.
+local stale = false
 local done -- fields that leave `pending`
-if records > 0 then
-    local in_pending = read_records(pending, fields_at, attempts_at - 1)
-    local in_batches = read_records(batches, fields_at, attempts_at - 1)
-    local in_old = read_records(batches_old, fields_at, attempts_at - 1)
-    for i = 1, records do
-        local recorded = '0'
-        if in_pending[i] or in_batches[i] or in_old[i] then
-            recorded = tostring(math.max(attempt_of(in_pending[i]),
-                attempt_of(in_batches[i]), attempt_of(in_old[i])))
-        end
-        if ARGV[attempts_at + i - 1] ~= recorded then
-            stale = true
-        elseif in_pending[i] and i <= settled then
-            done = done or {}
-            done[#done + 1] = ARGV[fields_at + i - 1]
+for i = 1, records do
+    local field, value = ARGV[settled_at + 2 * i - 2], ARGV[settled_at + 2 * i - 1]
+    local attempt = match(value, '^([1-9]%d*) ')
+    if not attempt then
+        return wrong('argument ' .. settled_at + 2 * i - 1
+            .. ' must start with an attempt and a space')
+    end
+    local recorded = 0
+    for look = 1, 3 do
+        local key = look == 1 and batches or look == 2 and has_old and batches_old
+            or look == 3 and (has_pending or waiting > 0) and pending
+        local there = key and call('HGET', key, field)
+        if there then
+            recorded = math.max(recorded, number(match(there, '^%d+') or 0))
+            if look == 3 and i <= settled then
+                done = done or {}
+                done[#done + 1] = field
+            end
         end
     end
+    stale = stale or attempt - 1 ~= recorded
 end
 if stale then
     return {0, version, token}
 end
 local risen = {} -- without the check: the positions that are above what is there
 if not checked then
+    element_count = call('HGET', meta, 'element_count') or '0'
     for i = positions_at, last, 2 do
         local there = call('HGET', meta, ARGV[i])
         local offset, offset_there = match(ARGV[i + 1], '^%d+'), match(there or '', '^%d+')
@@ -165,36 +192,28 @@ if not checked then
     end
 end
 
--- The counters of the records and bytes written to `batches` since the last rotation: what was
--- carried over does not make it full.
-local counters = state[4] or '0 0'
-local must_rotate = false
-if settled > 0 then
-    local count, bytes = match(counters, '^(%d+) (%d+)$')
-    local bytes_before = bytes or 0
-    count, bytes = settled + (count or 0), bytes_before
-    for i = settled_at, waiting_at - 1 do
-        bytes = bytes + #ARGV[i]
-    end
-    must_rotate = count > settled
-        and (count > generation_records + 0 or bytes > generation_bytes + 0)
-    if must_rotate then
-        count, bytes = settled, bytes - bytes_before
-    end
-    counters = string.format('%d %d', count, bytes)
+-- Tombstones that may be due for dropping: by their age, or beyond what is kept.
+local may_drop = indexed + added > number(tombstones_max)
+if indexed > 0 and not may_drop then
+    may_drop = number(call('ZRANGE', tombstones, 0, 0, 'WITHSCORES')[2]) <= number(cutoff)
+end
+for i = added_at, removed_at - 1, 2 do
+    may_drop = may_drop or number(ARGV[i]) <= number(cutoff)
 end
 
 -- A right that was taken away has to show before the first write, too. Where elements are written
 -- the first write is HSET, and tells of itself.
 local may = redis.acl_check_cmd
+local sets_expiry = begins or records > 0 and ttl > 0
+ttl = math.abs(ttl)
 if (writes == 0 and not may('HSET', meta, 'version', version))
-    or (records > 0 and not may('PEXPIRE', batches, ttl))
-    or (done and not may('HDEL', pending, ''))
+    or (sets_expiry and not may('PEXPIRE', batches, ttl))
+    or (done and not (may('HDEL', pending, '') and may('EXISTS', pending)))
     or (added > 0 and not may('ZADD', tombstones, '0', ''))
     or (removed > 0 and not may('ZREM', tombstones, ''))
     or (must_rotate and not (may('EXISTS', batches) and may('HGETALL', batches_old)
         and may('RENAME', batches, batches_old)))
-    or (indexed + added > 0 and not (may('ZRANGE', tombstones, '0', '0', 'WITHSCORES')
+    or (may_drop and not (may('ZRANGE', tombstones, '0', '0', 'WITHSCORES')
         and may('ZREM', tombstones, '') and may('HDEL', elements, ''))) then
     return redis.error_reply('NOPERM a command that the commit needs is not allowed to this user')
 end
@@ -210,19 +229,17 @@ if removed > 0 then
     indexed = indexed - write('ZREM', tombstones, ARGV, removed_at, settled_at - 1)
 end
 
--- Makes `batches` the old generation. What was old goes, save the records whose delivery
--- ('<attempt> <topic>/<partition> <offset>\n') is not below the committed offset: they may be
--- needed to publish a result again.
-local function rotate()
-    if call('EXISTS', batches) == 0 then
-        return -- expired
-    end
+-- 5. Records. Two generations make eviction free.
+if must_rotate and call('EXISTS', batches) == 1 then -- it may have expired
+    -- `batches` becomes the old generation. What was old goes, save the records whose delivery
+    -- ('<attempt> <topic>/<partition> <offset>\n') is not below the committed offset: they may be
+    -- needed to publish a result again.
     local committed = {}
     for name, offset in string.gmatch(ARGV[6], '(%S+)=(%d+)') do
         committed[name] = number(offset)
     end
     local carried = {}
-    local old = call('HGETALL', batches_old)
+    local old = has_old and call('HGETALL', batches_old) or {}
     for i = 1, #old, 2 do
         local name, offset = match(old[i + 1], '^%d+ (%S+) (%d+)\n')
         if name and (not committed[name] or number(offset) >= committed[name]) then
@@ -231,30 +248,32 @@ local function rotate()
         end
     end
     call('RENAME', batches, batches_old)
+    has_old = true
     if #carried > 0 then
         write('HSET', batches, carried, 1, #carried)
     end
 end
-
--- 5. Records. Two generations make eviction free.
 if settled > 0 then
-    if must_rotate then
-        rotate()
-    end
     write('HSET', batches, ARGV, settled_at, waiting_at - 1)
-    if done then
-        write('HDEL', pending, done, 1, #done)
-    end
+end
+if done then
+    write('HDEL', pending, done, 1, #done)
+    has_pending = call('EXISTS', pending) == 1
 end
 if waiting > 0 then
-    write('HSET', pending, ARGV, waiting_at, fields_at - 1)
+    write('HSET', pending, ARGV, waiting_at, positions_at - 1)
+    has_pending = true
 end
-if records > 0 then
+if sets_expiry then
     call('PEXPIRE', batches, ttl)
-    call('PEXPIRE', batches_old, ttl)
+    if has_old then
+        call('PEXPIRE', batches_old, ttl)
+    end
 end
 
 -- 6. Meta.
+local counters = count .. ' ' .. bytes .. ' ' .. (has_pending and '1' or '0')
+    .. (has_old and '1' or '0')
 if checked then
     local to = math.min(last, positions_at + GROUP - 1)
     call('HSET', meta, 'version', ARGV[3], 'commit', ARGV[4], 'element_count', element_count,
@@ -263,7 +282,7 @@ if checked then
         write('HSET', meta, ARGV, to + 1, last)
     end
 else
-    call('HSET', meta, 'version', version, 'commit', ARGV[4], 'element_count', state[3] or '0',
+    call('HSET', meta, 'version', version, 'commit', ARGV[4], 'element_count', element_count,
         'updated_at', updated_at, 'dedupe', counters)
     if #risen > 0 then
         write('HSET', meta, risen, 1, #risen)
@@ -271,7 +290,7 @@ else
 end
 
 -- 7. Old tombstones, a few per commit: by age first, then the oldest beyond what is kept.
-if indexed == 0 then
+if not may_drop then
     return {1}
 end
 
@@ -293,16 +312,15 @@ local function is_tombstone(value)
     return at == #value and string.byte(value, at) == 0xc0
 end
 
-local oldest = call('ZRANGE', tombstones, 0, 0, 'WITHSCORES')
-if not is_due(oldest[2], 0) then
-    return {1}
-end
-oldest = call('ZRANGE', tombstones, 0, DROPS - 1, 'WITHSCORES')
+local oldest = call('ZRANGE', tombstones, 0, DROPS - 1, 'WITHSCORES')
 local due = {}
 for i = 1, #oldest, 2 do
     if is_due(oldest[i + 1], #due) then
         due[#due + 1] = oldest[i]
     end
+end
+if #due == 0 then
+    return {1}
 end
 -- An entry whose element is something else only leaves the index.
 local values = call('HMGET', elements, unpack(due))

@@ -296,14 +296,30 @@ static void rotate(struct run *run)
     }
 }
 
-/** Reads the counters of the generation, "<records> <bytes>": zeros where there are none. */
+enum { FLAGS_BYTES = 3 /* " <pending><batches.old>" */ };
+
+/** Reads the counters of the generation, "<records> <bytes> " and the flags: zeros where there are
+ * none. */
 static void read_counters(const struct memory_scene *scene, uint64_t *count, uint64_t *bytes)
 {
     struct store_position pair = {0};
     struct span text = meta_find(scene, "dedupe");
-    bool known = !span_is_absent(text) && position_read(text, &pair);
+    bool known = text.size > FLAGS_BYTES &&
+                 position_read(span_make(text.data, text.size - FLAGS_BYTES), &pair);
     *count = known ? (uint64_t)pair.offset : 0;
     *bytes = known ? (uint64_t)pair.timestamp_ms : 0;
+}
+
+static void write_counters(struct run *run, uint64_t count, uint64_t bytes)
+{
+    const struct memory_table *tables = run->scene->tables;
+    struct store_position counters = {.offset = (int64_t)count, .timestamp_ms = (int64_t)bytes};
+    char text[POSITION_BYTES_MAX + FLAGS_BYTES];
+    size_t size = position_write(&counters, text);
+    text[size++] = ' ';
+    text[size++] = tables[MEMORY_PENDING].count > 0 ? '1' : '0';
+    text[size++] = tables[MEMORY_BATCHES_OLD].count > 0 ? '1' : '0';
+    set(run, MEMORY_META, span_of_text("dedupe"), span_make(text, size));
 }
 
 static void count_settled(const struct scene_commit *commit, uint64_t *count, uint64_t *bytes)
@@ -339,10 +355,7 @@ static void write_records(struct run *run)
         }
         set(run, record->pending ? MEMORY_PENDING : MEMORY_BATCHES, record->field, record->value);
     }
-    struct store_position counters = {.offset = (int64_t)(count + new_count),
-                                      .timestamp_ms = (int64_t)(bytes + new_bytes)};
-    char text[POSITION_BYTES_MAX];
-    set(run, MEMORY_META, span_of_text("dedupe"), span_make(text, position_write(&counters, text)));
+    write_counters(run, count + new_count, bytes + new_bytes);
 }
 
 /* The commit. */
@@ -359,6 +372,7 @@ static bool is_expected(const struct run *run)
     }
     for (size_t i = 0; i < commit->record_count; i++) {
         const struct record_write *record = &commit->records[i];
+        assert(record_head_attempt(record->value) == record->attempt);
         if (record_head_attempt(find_record(run->scene, record->field)) != record->attempt - 1) {
             return false;
         }

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <hiredis/hiredis.h>
 
+#include "protocol/pack.h"
 #include "store/decimal.h"
 #include "store/position.h"
 #include "store/redis_command.h"
@@ -11,6 +12,7 @@
 enum {
     HEAD_ARGUMENTS = 6,
     NUMBERS_COUNT = 13,
+    NUMBER_BYTES_MAX = 1 + DECIMAL_BYTES_MAX, /* in MessagePack: the two that are texts */
     SCRIPT_SAYS_REFUSED = 0,
     SCRIPT_SAYS_DONE = 1,
     SCRIPT_SAYS_DISOWNED = 2
@@ -47,11 +49,12 @@ static struct section_counts count_sections(const struct scene_commit *commit)
 
 static uint64_t records_window_ms(const struct store_retention *retention)
 {
-    if (retention->dedupe_window_ms < REDIS_RECORDS_WINDOW_MS_MIN) {
-        return REDIS_RECORDS_WINDOW_MS_MIN;
+    uint64_t window_ms = retention->dedupe_window_ms;
+    if (window_ms < REDIS_RECORDS_WINDOW_MS_MIN) {
+        window_ms = REDIS_RECORDS_WINDOW_MS_MIN;
     }
-    return retention->dedupe_window_ms > window_ms_max ? window_ms_max
-                                                       : retention->dedupe_window_ms;
+    uint64_t slack_ms = window_ms / STORE_EXPIRY_SLACK_PARTS;
+    return window_ms > window_ms_max - slack_ms ? window_ms_max : window_ms + slack_ms;
 }
 
 static void add_token(struct buffer *out, const struct store_token *token)
@@ -60,44 +63,46 @@ static void add_token(struct buffer *out, const struct store_token *token)
     redis_command_add(out, span_make(token->text, token->size));
 }
 
-/** The numbers of the head as one argument, a space between them: one is cheaper to take apart in
- * Lua than thirteen are to receive. */
-struct numbers {
-    char text[NUMBERS_COUNT * (DECIMAL_BYTES_MAX + 1)];
-    size_t size;
-};
-
-static void add_int(struct numbers *numbers, int64_t number)
+static void pack_digits(struct buffer *out, const char *digits, size_t size)
 {
-    numbers->size += decimal_write_signed(number, numbers->text + numbers->size);
-    numbers->text[numbers->size++] = ' ';
+    pack_str(out, span_make(digits, size));
 }
 
-static void add_uint(struct numbers *numbers, uint64_t number)
+/** What the script is to set the records' time to live to; with a minus, on a new generation only.
+ */
+static int64_t records_expiry_ms(const struct scene_commit *commit,
+                                 const struct store_retention *retention)
 {
-    numbers->size += decimal_write(number, numbers->text + numbers->size);
-    numbers->text[numbers->size++] = ' ';
+    int64_t window_ms = (int64_t)records_window_ms(retention);
+    return commit->keeps_expiry ? -window_ms : window_ms;
 }
 
+/** The numbers of the head as one argument, in MessagePack: in Lua it is cheaper to take apart than
+ * text, and much cheaper than thirteen arguments are to receive. */
 static void encode_numbers(const struct scene_commit *commit,
                            const struct store_retention *retention, struct section_counts counts,
                            struct buffer *out)
 {
-    struct numbers numbers = {.size = 0};
-    add_uint(&numbers, commit->scene_element_count);
-    add_int(&numbers, commit->updated_at_ms);
-    add_uint(&numbers, commit->element_count);
-    add_uint(&numbers, counts.added);
-    add_uint(&numbers, counts.removed);
-    add_uint(&numbers, counts.settled);
-    add_uint(&numbers, counts.pending);
-    add_uint(&numbers, commit->position_count);
-    add_int(&numbers, store_tombstone_cutoff_ms(retention, commit->updated_at_ms));
-    add_uint(&numbers, retention->tombstones_max);
-    add_uint(&numbers, retention->dedupe_batches_max);
-    add_uint(&numbers, retention->dedupe_bytes_max / 2);
-    add_uint(&numbers, records_window_ms(retention));
-    redis_command_add(out, span_make(numbers.text, numbers.size - 1)); /* no space at the end */
+    uint8_t storage[NUMBERS_COUNT * NUMBER_BYTES_MAX];
+    struct buffer numbers;
+    char digits[DECIMAL_BYTES_MAX];
+    buffer_init_fixed(&numbers, storage, sizeof storage);
+    /* What the script only passes on stays text. */
+    pack_digits(&numbers, digits, decimal_write(commit->scene_element_count, digits));
+    pack_digits(&numbers, digits, decimal_write_signed(commit->updated_at_ms, digits));
+    pack_uint(&numbers, commit->element_count);
+    pack_uint(&numbers, counts.added);
+    pack_uint(&numbers, counts.removed);
+    pack_uint(&numbers, counts.settled);
+    pack_uint(&numbers, counts.pending);
+    pack_uint(&numbers, commit->position_count);
+    pack_int(&numbers, store_tombstone_cutoff_ms(retention, commit->updated_at_ms));
+    pack_uint(&numbers, retention->tombstones_max);
+    pack_uint(&numbers, retention->dedupe_batches_max);
+    pack_uint(&numbers, retention->dedupe_bytes_max / 2);
+    pack_int(&numbers, records_expiry_ms(commit, retention));
+    assert(!numbers.failed);
+    redis_command_add(out, buffer_span(&numbers));
 }
 
 static void encode_head(const struct scene_commit *commit, const struct store_retention *retention,
@@ -135,38 +140,14 @@ static void encode_elements(const struct scene_commit *commit, struct buffer *ou
     }
 }
 
-enum record_part { RECORD_PAIR, RECORD_FIELD, RECORD_ATTEMPT_BEFORE };
-
-/** One part of the records section, of the settled or of the pending ones. */
-static void encode_record_part(const struct scene_commit *commit, enum record_part part,
-                               bool pending, struct buffer *out)
+/** The settled records or the pending ones. */
+static void encode_records(const struct scene_commit *commit, bool pending, struct buffer *out)
 {
     for (size_t i = 0; i < commit->record_count; i++) {
-        const struct record_write *record = &commit->records[i];
-        if (record->pending != pending) {
-            continue;
+        if (commit->records[i].pending == pending) {
+            redis_command_add(out, commit->records[i].field);
+            redis_command_add(out, commit->records[i].value);
         }
-        switch (part) {
-        case RECORD_PAIR:
-            redis_command_add(out, record->field);
-            redis_command_add(out, record->value);
-            break;
-        case RECORD_FIELD:
-            redis_command_add(out, record->field);
-            break;
-        case RECORD_ATTEMPT_BEFORE:
-            redis_command_add_uint(out, record->attempt - 1);
-            break;
-        }
-    }
-}
-
-static void encode_records(const struct scene_commit *commit, struct buffer *out)
-{
-    static const enum record_part parts[] = {RECORD_PAIR, RECORD_FIELD, RECORD_ATTEMPT_BEFORE};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        encode_record_part(commit, parts[i], false, out);
-        encode_record_part(commit, parts[i], true, out);
     }
 }
 
@@ -208,7 +189,7 @@ void redis_commit_encode(const struct scene_commit *commit, const struct redis_s
     bool has_marks = names_marks(commit, scripts);
     redis_script_begin_call(scripts, REDIS_SCRIPT_COMMIT, REDIS_KEY_COUNT + has_marks,
                             HEAD_ARGUMENTS + 2 * (commit->element_count + counts.added) +
-                                counts.removed + 4 * commit->record_count +
+                                counts.removed + 2 * commit->record_count +
                                 (has_marks ? 3 : 2) * commit->position_count,
                             out);
     for (unsigned key = 0; key < REDIS_KEY_COUNT; key++) {
@@ -219,7 +200,8 @@ void redis_commit_encode(const struct scene_commit *commit, const struct redis_s
     }
     encode_head(commit, &scripts->retention, counts, out);
     encode_elements(commit, out);
-    encode_records(commit, out);
+    encode_records(commit, false, out);
+    encode_records(commit, true, out);
     encode_positions(commit, out);
     if (has_marks) {
         encode_marks(commit, out);

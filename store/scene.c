@@ -135,6 +135,7 @@ void scene_forget(struct scene *scene, bool keep_first_look)
 {
     scene->is_loaded = false;
     scene->is_complete = false;
+    scene->expiry_set_ms = 0;
     scene->dirty_count = 0;
     for (size_t i = 0; i < scene->position_count; i++) {
         scene->positions[i].is_read = false;

@@ -60,6 +60,7 @@ struct scene {
     struct store_token token;
     uint64_t element_count;     /* present ones */
     uint64_t committed_version; /* what the next commit expects */
+    uint64_t expiry_set_ms; /* monotonic: when a commit set the records' time to live; 0: never */
 
     uint64_t batch_serial;
     bool changed_by_batch; /* the batch being applied has changed something */

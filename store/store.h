@@ -87,10 +87,14 @@ struct element_write {
 
 struct record_write {
     struct span field; /* record_field() (record.h) */
-    struct span value; /* record_encode() */
+    struct span value; /* record_encode(): starts with the attempt and a space */
     uint32_t attempt;  /* refused unless attempt - 1 is what is recorded now (1: nothing is) */
     bool pending;      /* to `:pending`, never evicted; else to `:batches` */
 };
+
+/** Records live for the window and at most this part of it more: so it need not be set anew with
+ * every commit. */
+enum { STORE_EXPIRY_SLACK_PARTS = 16 };
 
 /** How long things are remembered (settings `dedupe.*`, `tombstones.*`). */
 struct store_retention {
@@ -136,6 +140,9 @@ struct scene_commit {
     /* "<topic>/<partition>=<offset> " … : committed offsets. Records of deliveries at or above
      * theirs, and of partitions not named, are never evicted. */
     struct span settled_offsets;
+    /* The records' time to live was set less than a STORE_EXPIRY_SLACK_PARTS-th of the window ago,
+     * and need not be set again. */
+    bool keeps_expiry;
     struct arena *arena; /* takes `dropped` */
     /* out */
     enum store_status status;

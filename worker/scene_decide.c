@@ -343,10 +343,22 @@ static bool list_positions(const struct scene_work *work, const struct portion *
     return true;
 }
 
+/* Whether the records of the scene live long enough as it is. If not, this commit sees to it:
+ * should it fail, scene_forget() forgets that, too. */
+static bool keeps_expiry(struct scene *scene, const struct work_context *context, uint64_t now_ms)
+{
+    uint64_t slack_ms = context->settings->dedupe_window_ms / STORE_EXPIRY_SLACK_PARTS;
+    if (scene->expiry_set_ms > 0 && now_ms - scene->expiry_set_ms < slack_ms) {
+        return true;
+    }
+    scene->expiry_set_ms = now_ms;
+    return false;
+}
+
 static bool submit_commit(struct scene_work *work, const struct work_context *context,
                           const struct portion *portion, struct error *error)
 {
-    const struct scene *scene = work->scene;
+    struct scene *scene = work->scene;
     work->commit = (struct scene_commit){
         .session_id = scene->session_id,
         .checked = work->mode == WORK_APPLY,
@@ -360,6 +372,10 @@ static bool submit_commit(struct scene_work *work, const struct work_context *co
         .settled_offsets = settled_offsets(work, context),
         .arena = context->arena,
     };
+    work->commit_begun_ms = clock_monotonic_ms(context->clock);
+    if (portion->record_count > 0) {
+        work->commit.keeps_expiry = keeps_expiry(scene, context, work->commit_begun_ms);
+    }
     char token[TOKEN_BYTES + 1];
     (void)snprintf(token, sizeof(token), "%016" PRIx64, next_token(context->token_state));
     memcpy(work->commit.token.text, token, TOKEN_BYTES);
@@ -370,7 +386,6 @@ static bool submit_commit(struct scene_work *work, const struct work_context *co
         return out_of_memory(error);
     }
     fault_reach(context->faults, FAULT_BEFORE_COMMIT);
-    work->commit_begun_ms = clock_monotonic_ms(context->clock);
     store_submit_commit(context->store, &work->commit);
     work->state = WORK_COMMITTING;
     return true;

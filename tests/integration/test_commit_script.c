@@ -46,8 +46,8 @@ static struct call make_call(void)
         "scene:{s}:batches", "scene:{s}:batches.old", "scene:{s}:pending"};
     static const char *const head[HEAD] = {
         "0", "", "1", "token", "1 1700000000000 1 0 0 1 0 1 0 5 256 524288 3600000", ""};
-    static const char *const sections[] = {"a",     "value", "batch",  "1 t/0 5\nresult",
-                                           "batch", "0",     "at:t/0", "5 1700000000000"};
+    static const char *const sections[] = {"a",      "value",          "batch", "1 t/0 5\nresult",
+                                           "at:t/0", "5 1700000000000"};
     const char *const command[COMMAND_HEAD] = {"EVAL", read_script(SCRIPT_PATH), "6"};
     struct call call = {0};
     add_texts(&call, command, COMMAND_HEAD);
@@ -77,6 +77,15 @@ static void expect_refusal(struct redis_server *server, const struct call *call,
     freeReplyObject(reply);
     reply = redis_server_query(server, (const char *const[]){"DBSIZE", NULL});
     cr_assert_eq(reply->integer, 0, "%s: something was written", text);
+    freeReplyObject(reply);
+}
+
+static void expect_integer(struct redis_server *server, const struct call *call, long long expected)
+{
+    redisReply *const reply = run(server, call);
+    cr_assert_eq(reply->type, REDIS_REPLY_ARRAY, "%s", reply->str);
+    cr_assert_eq(reply->elements, 1);
+    cr_assert_eq(reply->element[0]->integer, expected);
     freeReplyObject(reply);
 }
 
@@ -130,9 +139,18 @@ Test(commit_script, refuses_wrong_arguments_before_it_writes)
         {5, "1 2 1 0 0 1 0 1 0 5 256 524288 3600000 1", "argument 5 thirteen integers"},
         {5, "1 2 1 0 0 1 0 1 0 5 256 524288 0", "argument 5 thirteen integers"},
         {5, "1 2 1 0 0 1 0 1 0 5 256 524288 1000000000000000", "argument 5 thirteen integers"},
+        {5, "1 2 1 0 0 1 0 1 0 5 256 524288 -1000000000000000", "argument 5 thirteen integers"},
+        {5, "1 2 1 0 0 1 0 1 0 5 256 524288 -0", "argument 5 thirteen integers"},
+        {5,
+         "\xa1"
+         "1\xa1"
+         "2\x01",
+         "argument 5 thirteen integers"}, /* MessagePack */
+        {10, "result", "argument 10 must start with an attempt and a space"},
+        {10, "0 t/0 5\nresult", "argument 10 must start with an attempt and a space"},
         {5, "1 2 1 0 0 1 0 1 0 5 256 x 3600000", "argument 5 thirteen integers"},
         {5, "1.5 2 1 0 0 1 0 1 0 5 256 524288 3600000", "argument 5 thirteen integers"},
-        {5, "1 2 2 0 0 1 0 1 0 5 256 524288 3600000", "the counts make 16 arguments; got 14"},
+        {5, "1 2 2 0 0 1 0 1 0 5 256 524288 3600000", "the counts make 14 arguments; got 12"},
         {5, "1 2 1 1 0 1 0 1 0 5 256 524288 3600000", "the counts make"},
         {5, "1 2 1 0 1 1 0 1 0 5 256 524288 3600000", "the counts make"},
         {5, "1 2 1 0 0 0 0 1 0 5 256 524288 3600000", "the counts make"},
@@ -162,7 +180,7 @@ Test(commit_script, refuses_other_numbers_of_keys_and_arguments)
     expect_refusal(server, &call, "6 or 7 keys and at least 6 arguments");
     call = make_call();
     call.texts[call.count - 1] = NULL;
-    expect_refusal(server, &call, "the counts make 14 arguments; got 13");
+    expect_refusal(server, &call, "the counts make 12 arguments; got 11");
     redis_server_stop(server);
 }
 
@@ -187,6 +205,67 @@ Test(commit_script, finds_every_wrong_type_before_it_writes)
     redis_server_stop(server);
 }
 
+static long long query_integer(struct redis_server *server, const char *command, const char *key)
+{
+    redisReply *const reply = redis_server_query(server, (const char *const[]){command, key, NULL});
+    const long long value = reply->integer;
+    freeReplyObject(reply);
+    return value;
+}
+
+/* What a worker does that has set it a while ago. */
+Test(commit_script, sets_the_time_to_live_of_a_new_generation_at_least)
+{
+    struct redis_server *const server = redis_server_start();
+    struct call call = make_call();
+    *argument(&call, 5) = "1 1700000000000 1 0 0 1 0 1 0 5 2 524288 -3600000";
+    expect_integer(server, &call, 1);
+    cr_assert_gt(query_integer(server, "PTTL", "scene:{s}:batches"), 3590000);
+
+    REDIS_RUN(server, "PEXPIRE", "scene:{s}:batches", "100000");
+    *argument(&call, 1) = "1";
+    *argument(&call, 2) = "token";
+    *argument(&call, 9) = "second";
+    expect_integer(server, &call, 1);
+    cr_assert_leq(query_integer(server, "PTTL", "scene:{s}:batches"), 100000);
+
+    *argument(&call, 9) = "third"; /* more than a generation holds */
+    expect_integer(server, &call, 1);
+    cr_assert_gt(query_integer(server, "PTTL", "scene:{s}:batches"), 3590000);
+    cr_assert_gt(query_integer(server, "PTTL", "scene:{s}:batches.old"), 3590000);
+    redis_server_stop(server);
+}
+
+static void expect_dedupe(struct redis_server *server, const char *expected)
+{
+    redisReply *const reply =
+        redis_server_query(server, (const char *const[]){"HGET", "scene:{s}", "dedupe", NULL});
+    cr_assert_eq(reply->type, REDIS_REPLY_STRING);
+    cr_assert_str_eq(reply->str, expected);
+    freeReplyObject(reply);
+}
+
+/* What older workers wrote counts: they say nothing of the other two keys. */
+Test(commit_script, looks_for_records_wherever_an_older_worker_may_have_put_them)
+{
+    static const char *const keys[] = {"scene:{s}:pending", "scene:{s}:batches.old"};
+    struct redis_server *const server = redis_server_start();
+    for (size_t i = 0; i < 2; i++) {
+        struct call call = make_call();
+        REDIS_RUN(server, "FLUSHALL");
+        REDIS_RUN(server, "HSET", "scene:{s}", "version", "0", "dedupe", "3 100");
+        REDIS_RUN(server, "HSET", keys[i], "batch", "1 t/0 4\nresult");
+        redisReply *const reply = run(server, &call); /* the first attempt again */
+        cr_assert_eq(reply->type, REDIS_REPLY_ARRAY, "%s", reply->str);
+        cr_assert_eq(reply->element[0]->integer, 0, "%s", keys[i]);
+        freeReplyObject(reply);
+        *argument(&call, 10) = "2 t/0 5\nresult";
+        expect_integer(server, &call, 1);
+        expect_dedupe(server, i == 0 ? "4 119 00" : "4 119 01");
+    }
+    redis_server_stop(server);
+}
+
 /* With the watermark. */
 
 /** The same commit, with a seventh key and a mark of its one position. */
@@ -201,15 +280,6 @@ static struct call make_marked_call(const char *mark)
     call.count++;
     call.texts[call.count++] = mark;
     return call;
-}
-
-static void expect_integer(struct redis_server *server, const struct call *call, long long expected)
-{
-    redisReply *const reply = run(server, call);
-    cr_assert_eq(reply->type, REDIS_REPLY_ARRAY, "%s", reply->str);
-    cr_assert_eq(reply->elements, 1);
-    cr_assert_eq(reply->element[0]->integer, expected);
-    freeReplyObject(reply);
 }
 
 Test(commit_script, builds_on_the_watermark_that_it_names)
@@ -232,10 +302,10 @@ Test(commit_script, counts_the_marks)
     struct redis_server *const server = redis_server_start();
     struct call call = make_marked_call("5 me");
     call.texts[call.count - 1] = NULL;
-    expect_refusal(server, &call, "the counts make 15 arguments; got 14");
+    expect_refusal(server, &call, "the counts make 13 arguments; got 12");
     call = make_marked_call("5 me");
     call.texts[call.count++] = "6 me";
-    expect_refusal(server, &call, "the counts make 15 arguments; got 16");
+    expect_refusal(server, &call, "the counts make 13 arguments; got 14");
     call = make_marked_call("5 me");
     call.texts[2] = "8";
     expect_refusal(server, &call, "6 or 7 keys and at least 6 arguments");
@@ -282,9 +352,9 @@ Test(watermark_script, refuses_wrong_arguments_before_it_writes)
 static struct call make_tombstone_call(void)
 {
     struct call call = make_call();
-    static const char *const tail[] = {"1700000000000", "a", "batch",  "1 t/0 5\nresult",
-                                       "batch",         "0", "at:t/0", "5 1700000000000"};
-    *argument(&call, 5) = "0 1700000000000 1 1 0 1 0 1 0 5 256 524288 3600000";
+    static const char *const tail[] = {"1700000000000",   "a",      "batch",
+                                       "1 t/0 5\nresult", "at:t/0", "5 1700000000000"};
+    *argument(&call, 5) = "0 1700000000000 1 1 0 1 0 1 0 0 256 524288 3600000";
     call.count = COMMAND_HEAD + KEYS + HEAD + 2;
     add_texts(&call, tail, sizeof(tail) / sizeof(*tail));
     return call;

@@ -279,3 +279,22 @@ Test(dedupe, max_batches_zero_forgets_resends_only)
     const struct scene_view after = world_scene(world, "s1");
     cr_assert(scene_view_equal(&before, &after));
 }
+
+/* The time to live is not set with every commit, but for a sixteenth of the window. */
+Test(dedupe, time_to_live_of_records_is_not_set_anew_with_every_batch)
+{
+    static const char *const shorten[] = {"PEXPIRE", "scene:{s1}:batches", "80000000", NULL};
+    static const char *const ask[] = {"PTTL", "scene:{s1}:batches", NULL};
+    world = world_create(1, 1);
+    world_start_worker(world);
+    world_send(world, 0, sent_batch("s1", "b1", op_add("a", 1, 1000)));
+    await_committed(1);
+    const long first_ms = strtol(world_redis_command(world, ask), NULL, 10);
+    cr_assert_gt(first_ms, 86400000);
+    (void)world_redis_command(world, shorten);
+    world_send(world, 0, sent_batch("s1", "b2", op_add("b", 1, 1000)));
+    await_committed(2);
+    cr_assert_eq(world_scene(world, "s1").version, 2);
+    const long second_ms = strtol(world_redis_command(world, ask), NULL, 10);
+    cr_assert(second_ms > 0 && second_ms <= 80000000, "%ld", second_ms);
+}

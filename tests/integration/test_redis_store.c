@@ -78,8 +78,9 @@ Test(redis_store, records_expire_together_after_the_window)
     commit_one_record(&scene, 2); /* the first one is of the old generation now */
     const long long new_ms = query_integer(scene.server, "PTTL", "scene:{s}:batches");
     const long long old_ms = query_integer(scene.server, "PTTL", "scene:{s}:batches.old");
-    cr_assert(new_ms > 7190000 && new_ms <= 7200000, "%lld", new_ms);
-    cr_assert(old_ms > 7190000 && old_ms <= 7200000, "%lld", old_ms);
+    /* A sixteenth more: it is not set with every commit. */
+    cr_assert(new_ms > 7640000 && new_ms <= 7650000, "%lld", new_ms);
+    cr_assert(old_ms > 7640000 && old_ms <= 7650000, "%lld", old_ms);
     cr_assert_eq(query_integer(scene.server, "PTTL", "scene:{s}"), -1);
     close_scene(&scene);
 }
@@ -91,7 +92,7 @@ Test(redis_store, records_stay_for_an_hour_whatever_the_window)
     struct scene scene = open_scene(&retention);
     commit_one_record(&scene, 1);
     const long long ttl_ms = query_integer(scene.server, "PTTL", "scene:{s}:batches");
-    cr_assert(ttl_ms > 3590000 && ttl_ms <= 3600000, "%lld", ttl_ms);
+    cr_assert(ttl_ms > 3815000 && ttl_ms <= 3825000, "%lld", ttl_ms);
     close_scene(&scene);
 }
 

@@ -91,8 +91,11 @@ void contract_bytes_pass_through_unchanged(const struct store_contract *contract
     const struct span all = span_make(bytes, sizeof(bytes)), none = span_make("", 0);
     const struct element_write elements[] = {{.id = span_of_text("all"), .value = all},
                                              {.id = span_of_text("none"), .value = none}};
-    const struct record_write record = {
-        .field = span_of_text("b \r\n*1\r\n\xff"), .value = all, .attempt = 1};
+    uint8_t record_bytes[2 + sizeof(bytes)] = {'1', ' '}; /* the attempt, which stores look at */
+    memcpy(record_bytes + 2, bytes, sizeof(bytes));
+    const struct record_write record = {.field = span_of_text("b \r\n*1\r\n\xff"),
+                                        .value = span_make(record_bytes, sizeof(record_bytes)),
+                                        .attempt = 1};
     struct scene_commit commit = commit_to(session, 1, &fixture.arena);
     commit.elements = elements;
     commit.element_count = 2;
@@ -103,7 +106,8 @@ void contract_bytes_pass_through_unchanged(const struct store_contract *contract
     const struct span empty = find_element(fixture.store, session, "none", &fixture.arena);
     cr_assert(!span_is_absent(empty) && empty.size == 0);
     cr_assert(span_equal(
-        find_record(fixture.store, session, (const char *)record.field.data, &fixture.arena), all));
+        find_record(fixture.store, session, (const char *)record.field.data, &fixture.arena),
+        record.value));
     close_fixture(&fixture);
 }
 

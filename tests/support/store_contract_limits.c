@@ -204,6 +204,13 @@ void contract_ten_thousand_elements_in_one_commit(const struct store_contract *c
     close_fixture(&fixture);
 }
 
+static struct record_write many_record(struct arena *arena, int number, uint32_t attempt)
+{
+    char field[16];
+    (void)snprintf(field, sizeof(field), "b%d", number);
+    return record_of(arena, field, attempt, number, number % 3 == 0);
+}
+
 void contract_many_records_and_positions_in_one_commit(const struct store_contract *contract)
 {
     struct store_retention retention = contract_retention();
@@ -213,9 +220,7 @@ void contract_many_records_and_positions_in_one_commit(const struct store_contra
         arena_alloc_array(&fixture.arena, MANY_RECORDS, sizeof(*records));
     struct span *const fields = arena_alloc_array(&fixture.arena, MANY_RECORDS, sizeof(*fields));
     for (int i = 0; i < MANY_RECORDS; i++) {
-        char field[16];
-        (void)snprintf(field, sizeof(field), "b%d", i);
-        records[i] = record_of(&fixture.arena, field, 1, i, i % 3 == 0);
+        records[i] = many_record(&fixture.arena, i, 1);
         fields[i] = records[i].field;
     }
     struct store_position *const positions =
@@ -249,11 +254,11 @@ void contract_many_records_and_positions_in_one_commit(const struct store_contra
     again.records = records;
     again.record_count = MANY_RECORDS;
     for (int i = 0; i < MANY_RECORDS; i++) {
-        records[i].attempt = 2;
+        records[i] = many_record(&fixture.arena, i, 2);
     }
-    records[MANY_RECORDS - 2].attempt = 3;
+    records[MANY_RECORDS - 2] = many_record(&fixture.arena, MANY_RECORDS - 2, 3);
     cr_assert_eq(run_commit(fixture.store, &again), STORE_REFUSED);
-    records[MANY_RECORDS - 2].attempt = 2;
+    records[MANY_RECORDS - 2] = many_record(&fixture.arena, MANY_RECORDS - 2, 2);
     cr_assert_eq(run_commit(fixture.store, &again), STORE_DONE, "%s", again.error.message);
     close_fixture(&fixture);
 }
