@@ -12,8 +12,13 @@
 
 enum { REDIS_MAJOR_MIN = 7 };
 
-void redis_probe_init(struct redis_probe *probe, uint64_t random)
+void redis_probe_init(struct redis_probe *probe, const struct redis_store_options *options,
+                      struct redis_scripts *scripts, uint64_t random)
 {
+    *probe = (struct redis_probe){.username = options->username,
+                                  .password = options->password,
+                                  .database = options->address.database,
+                                  .scripts = scripts};
     (void)snprintf(probe->scratch_session, sizeof probe->scratch_session,
                    "scenesync-selftest-%016" PRIx64, random);
 }

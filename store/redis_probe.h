@@ -11,6 +11,7 @@
 #define SCENESYNC_STORE_REDIS_PROBE_H
 
 #include "store/redis_commit.h"
+#include "store/redis_store.h"
 
 struct redisReply;
 
@@ -44,7 +45,8 @@ enum redis_probe_step {
 };
 
 /** `random` makes the scratch keys unlike those of other workers. */
-void redis_probe_init(struct redis_probe *probe, uint64_t random);
+void redis_probe_init(struct redis_probe *probe, const struct redis_store_options *options,
+                      struct redis_scripts *scripts, uint64_t random);
 
 /** False for the watermark's steps where there is no group. */
 bool redis_probe_has_step(const struct redis_probe *probe, enum redis_probe_step step);

@@ -476,11 +476,8 @@ void redis_session_init(struct redis_session *session, const struct redis_store_
     session->scripts.group =
         options->group != NULL ? span_of_text(options->group) : (struct span){0};
     session->scripts.retention = options->retention;
-    session->probe.scripts = &session->scripts;
-    session->probe.username = options->username;
-    session->probe.password = options->password;
-    session->probe.database = options->address.database;
-    redis_probe_init(&session->probe, backoff_random(&session->backoff));
+    redis_probe_init(&session->probe, options, &session->scripts,
+                     backoff_random(&session->backoff));
     redis_connection_init(&session->connection);
     redis_queue_init(&session->queue);
     redis_queue_init(&session->finished);
