@@ -166,7 +166,7 @@ bool redis_connection_send(struct redis_connection *connection, struct error *er
 {
     struct buffer *output = &connection->output;
     while (connection->sent < output->size) {
-        size_t sent;
+        size_t sent = 0;
         if (!send_some(connection, output->data + connection->sent, output->size - connection->sent,
                        &sent, error)) {
             return false;

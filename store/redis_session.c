@@ -436,7 +436,7 @@ static bool exchange(struct redis_session *session, int wait_ms)
         return true;
     }
     struct error error;
-    bool is_open;
+    bool is_open = false;
     if (!redis_connection_go_on_opening(&session->connection, &is_open, &error)) {
         drop(session, error.message);
     } else if (is_open) {

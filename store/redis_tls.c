@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct redis_tls {
@@ -144,7 +145,9 @@ static bool set_host(SSL *session, const char *host)
     if (is_ip_address(host)) {
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host) == 1;
     }
-    return SSL_set1_host(session, host) == 1 && SSL_set_tlsext_host_name(session, host) == 1;
+    char name[REDIS_ADDRESS_TEXT_BYTES_MAX]; /* OpenSSL's macro wants to be able to write to it */
+    (void)snprintf(name, sizeof name, "%s", host);
+    return SSL_set1_host(session, host) == 1 && SSL_set_tlsext_host_name(session, name) == 1;
 }
 
 static bool set_up(struct redis_tls *tls, int descriptor, const char *host,

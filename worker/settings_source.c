@@ -163,7 +163,7 @@ static void restore_dots(char *name)
             *name = (char)tolower((unsigned char)*name);
         }
     }
-    if (last != NULL && strcmp(last + 1, SETTINGS_KAFKA_FILE_SUFFIX + 1) == 0) {
+    if (last != NULL && strcmp(last + 1, &SETTINGS_KAFKA_FILE_SUFFIX[1]) == 0) {
         *last = '_';
     }
 }

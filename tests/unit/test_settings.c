@@ -609,6 +609,27 @@ Test(settings, refuse_secrets_of_kafka_that_they_cannot_read)
                                     "them");
 }
 
+Test(settings, files_of_tls_go_with_rediss_and_in_pairs)
+{
+    const char *pem = write_bytes("any.pem", "x", 1);
+    set("redis.tls_certificate_file", pem);
+    cr_expect_not(settings_check(&settings, &error));
+    cr_expect_str_eq(error.message,
+                     "--set: redis.tls_certificate_file: redis.url has no TLS: begin "
+                     "it with rediss://, or remove this");
+    set("redis.url", "rediss://localhost");
+    cr_expect_not(settings_check(&settings, &error));
+    cr_expect_str_eq(error.message,
+                     "--set: redis.tls_certificate_file: redis.tls_certificate_file and "
+                     "redis.tls_key_file go together; set both");
+    set("redis.tls_key_file", "/no/such.key");
+    cr_expect_not(settings_check(&settings, &error));
+    cr_expect_str_eq(error.message, "--set: redis.tls_key_file = \"/no/such.key\": cannot read: No "
+                                    "such file or directory");
+    set("redis.tls_key_file", pem);
+    cr_expect(settings_check(&settings, &error), "%s", error.message);
+}
+
 Test(settings, take_the_file_of_a_secret_from_the_environment)
 {
     char variable[512];
