@@ -313,7 +313,7 @@ bool element_clocks_raise_add(struct clocks *clocks, struct span document, uint6
 static bool list_unsaid(struct noting *noting, struct span map, const struct field_set *set,
                         unsigned first, const struct element_path *path)
 {
-    bool is_said[ELEMENT_FIELD_COUNT + TRANSFORM_FIELD_COUNT] = {false};
+    bool is_said[(size_t)ELEMENT_FIELD_COUNT + (size_t)TRANSFORM_FIELD_COUNT] = {false};
     struct wire_cursor cursor = wire_cursor_of(map);
     for (uint32_t left = wire_advance_map(&cursor); left > 0; left--) {
         struct element_pair pair;
