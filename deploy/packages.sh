@@ -16,7 +16,8 @@ packages_of_group() {
     # What the built program needs: deploy/Dockerfile.
     runtime)
         echo librdkafka1 'libmsgpack-c2|libmsgpackc2' 'libhiredis1.1.0|libhiredis0.14' libxxhash0 \
-            libinih1 libjansson4 'libmicrohttpd12t64|libmicrohttpd12' ca-certificates
+            libinih1 libjansson4 'libmicrohttpd12t64|libmicrohttpd12' 'libssl3t64|libssl3' \
+            ca-certificates
         ;;
     redis) echo redis-server ;;
     demo) echo jq ;;
