@@ -45,6 +45,9 @@ static bool grow(struct buffer *buffer, size_t wanted)
     if (capacity < wanted) {
         capacity = wanted;
     }
+    if (capacity > buffer->bytes_max) {
+        capacity = buffer->bytes_max;
+    }
     uint8_t *data = realloc(buffer->data, capacity);
     if (data == NULL) {
         return false;
@@ -54,8 +57,7 @@ static bool grow(struct buffer *buffer, size_t wanted)
     return true;
 }
 
-/** Makes room for `size` more bytes, or sets `failed`. */
-static bool reserve(struct buffer *buffer, size_t size)
+bool buffer_make_room(struct buffer *buffer, size_t size)
 {
     assert(buffer->size <= buffer->bytes_max);
     if (buffer->failed) {
@@ -70,16 +72,6 @@ static bool reserve(struct buffer *buffer, size_t size)
         return false;
     }
     return true;
-}
-
-uint8_t *buffer_extend(struct buffer *buffer, size_t size)
-{
-    if (!reserve(buffer, size)) {
-        return NULL;
-    }
-    uint8_t *room = buffer->data + buffer->size;
-    buffer->size += size;
-    return room;
 }
 
 /**

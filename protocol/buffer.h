@@ -12,7 +12,7 @@
 
 struct buffer {
     uint8_t *data;
-    size_t size, capacity; /* bytes; the latter never beyond the cap */
+    size_t size, capacity; /* bytes; the capacity is never above bytes_max */
     size_t bytes_max;      /* cap on size */
     bool failed;           /* an append did not fit or malloc failed; size stays as it was */
 };
@@ -26,25 +26,30 @@ void buffer_deinit(struct buffer *buffer);
 /** Empties it and forgets a failure; keeps the storage. */
 void buffer_clear(struct buffer *buffer);
 
+/** Makes room for `size` more bytes than there are, or sets `failed`: the rare part of
+ * buffer_extend(). */
+__attribute__((warn_unused_result)) bool buffer_make_room(struct buffer *buffer, size_t size);
+
 /**
  * Appends `size` bytes, at least 1, for the caller to write; valid until the next append. NULL, and
- * `failed` is set, where they do not fit.
+ * `failed` is set, where they do not fit. Inline, since it stands below every byte that is written.
  */
-__attribute__((warn_unused_result)) uint8_t *buffer_extend(struct buffer *buffer, size_t size);
+__attribute__((warn_unused_result)) static inline uint8_t *buffer_extend(struct buffer *buffer,
+                                                                         size_t size)
+{
+    if ((buffer->failed || size > buffer->capacity - buffer->size) &&
+        !buffer_make_room(buffer, size)) {
+        return NULL;
+    }
+    uint8_t *room = buffer->data + buffer->size;
+    buffer->size += size;
+    return room;
+}
 
-/** Appends; on failure sets `failed` and appends nothing, then and ever after until cleared.
- * Inline, because elements are written in many small pieces. */
+/** Appends; on failure sets `failed` and appends nothing, then and ever after until cleared. */
 static inline void buffer_append(struct buffer *buffer, const void *data, size_t size)
 {
-    if (size == 0) {
-        return;
-    }
-    if (!buffer->failed && size <= buffer->capacity - buffer->size) {
-        memcpy(buffer->data + buffer->size, data, size);
-        buffer->size += size;
-        return;
-    }
-    uint8_t *room = buffer_extend(buffer, size);
+    uint8_t *room = size > 0 ? buffer_extend(buffer, size) : NULL;
     if (room != NULL) {
         memcpy(room, data, size);
     }

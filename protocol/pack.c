@@ -1,95 +1,175 @@
 #include "protocol/pack.h"
 
-#include <msgpack/pack.h>
-#include <msgpack/version.h>
+#include <msgpack.h>
 
-/* msgpack-c stops at the first write that fails; the failure itself sticks in the buffer. */
-static int write_bytes(void *data, const char *bytes, size_t size)
+/* First bytes, as the specification names them. */
+enum {
+    TYPE_FIXMAP = 0x80,
+    TYPE_FIXARRAY = 0x90,
+    TYPE_FIXSTR = 0xa0,
+    TYPE_NIL = 0xc0,
+    TYPE_FALSE = 0xc2,
+    TYPE_TRUE = 0xc3,
+    TYPE_BIN_8 = 0xc4,
+    TYPE_FLOAT_64 = 0xcb,
+    TYPE_UINT_8 = 0xcc,
+    TYPE_INT_8 = 0xd0,
+    TYPE_STR_8 = 0xd9,
+    TYPE_ARRAY_16 = 0xdc,
+    TYPE_MAP_16 = 0xde
+};
+
+enum { HEAD_BYTES_MAX = 5, FIXSTR_BYTES_MAX = 31, FIXARRAY_MAX = 15, FIXMAP_MAX = 15 };
+
+static void put_byte(struct buffer *out, uint8_t byte)
 {
-    struct buffer *out = data;
-    buffer_append(out, bytes, size);
-    return out->failed ? -1 : 0;
+    uint8_t *at = buffer_extend(out, 1);
+    if (at != NULL) {
+        *at = byte;
+    }
 }
 
-static msgpack_packer packer_of(struct buffer *out)
+/** The lowest `size` bytes of a number, the highest of them first. */
+static void write_number(uint8_t *at, uint64_t number, size_t size)
 {
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, out, write_bytes);
-    return packer;
+    for (size_t i = size; i > 0; i--) {
+        at[i - 1] = (uint8_t)number;
+        number >>= 8;
+    }
+}
+
+static void put_number(struct buffer *out, uint8_t type, uint64_t number, size_t size)
+{
+    uint8_t *at = buffer_extend(out, 1 + size);
+    if (at != NULL) {
+        at[0] = type;
+        write_number(at + 1, number, size);
+    }
 }
 
 void pack_nil(struct buffer *out)
 {
-    msgpack_packer packer = packer_of(out);
-    (void)msgpack_pack_nil(&packer);
+    put_byte(out, TYPE_NIL);
 }
 
 void pack_bool(struct buffer *out, bool value)
 {
-    msgpack_packer packer = packer_of(out);
-    (void)(value ? msgpack_pack_true(&packer) : msgpack_pack_false(&packer));
+    put_byte(out, value ? TYPE_TRUE : TYPE_FALSE);
 }
 
+/* The types for 8, 16, 32 and 64 bits follow one another. */
 void pack_uint(struct buffer *out, uint64_t value)
 {
-    msgpack_packer packer = packer_of(out);
-    (void)msgpack_pack_uint64(&packer, value);
+    if (value <= INT8_MAX) {
+        put_byte(out, (uint8_t)value);
+    } else if (value <= UINT8_MAX) {
+        put_number(out, TYPE_UINT_8, value, 1);
+    } else if (value <= UINT16_MAX) {
+        put_number(out, TYPE_UINT_8 + 1, value, 2);
+    } else if (value <= UINT32_MAX) {
+        put_number(out, TYPE_UINT_8 + 2, value, 4);
+    } else {
+        put_number(out, TYPE_UINT_8 + 3, value, 8);
+    }
 }
 
 void pack_int(struct buffer *out, int64_t value)
 {
-    msgpack_packer packer = packer_of(out);
-    (void)msgpack_pack_int64(&packer, value);
+    enum { FIXINT_MIN = -32 };
+    if (value >= 0) {
+        pack_uint(out, (uint64_t)value);
+    } else if (value >= FIXINT_MIN) {
+        put_byte(out, (uint8_t)value);
+    } else if (value >= INT8_MIN) {
+        put_number(out, TYPE_INT_8, (uint64_t)value, 1);
+    } else if (value >= INT16_MIN) {
+        put_number(out, TYPE_INT_8 + 1, (uint64_t)value, 2);
+    } else if (value >= INT32_MIN) {
+        put_number(out, TYPE_INT_8 + 2, (uint64_t)value, 4);
+    } else {
+        put_number(out, TYPE_INT_8 + 3, (uint64_t)value, 8);
+    }
 }
 
 void pack_double(struct buffer *out, double value)
 {
-    msgpack_packer packer = packer_of(out);
-    (void)msgpack_pack_double(&packer, value);
+    uint64_t bits;
+    _Static_assert(sizeof bits == sizeof value, "64 bits");
+    memcpy(&bits, &value, sizeof bits);
+    put_number(out, TYPE_FLOAT_64, bits, sizeof bits);
 }
 
-/* MessagePack has no longer strings; msgpack-c would write a length cut to 32 bits. */
-static bool is_too_long(struct buffer *out, struct span span)
+/** Bytes behind their length, for which `type_8` and the two behind it have 8, 16 and 32 bits. */
+static void put_bytes(struct buffer *out, uint8_t type_8, struct span bytes)
 {
-    if (span.size > UINT32_MAX) {
+    uint8_t head[HEAD_BYTES_MAX] = {type_8};
+    size_t length_size = 1;
+    if (bytes.size > UINT32_MAX) { /* MessagePack has no longer ones */
         out->failed = true;
+        return;
     }
-    return out->failed;
+    if (bytes.size > UINT16_MAX) {
+        head[0] = (uint8_t)(type_8 + 2);
+        length_size = 4;
+    } else if (bytes.size > UINT8_MAX) {
+        head[0] = (uint8_t)(type_8 + 1);
+        length_size = 2;
+    }
+    write_number(head + 1, bytes.size, length_size);
+    uint8_t *at = buffer_extend(out, 1 + length_size + bytes.size);
+    if (at != NULL) {
+        memcpy(at, head, 1 + length_size);
+        if (bytes.size > 0) {
+            memcpy(at + 1 + length_size, bytes.data, bytes.size);
+        }
+    }
 }
 
 void pack_str(struct buffer *out, struct span text)
 {
-    if (!is_too_long(out, text)) {
-        msgpack_packer packer = packer_of(out);
-        (void)msgpack_pack_str(&packer, text.size);
-        buffer_append_span(out, text);
+    if (text.size > FIXSTR_BYTES_MAX) {
+        put_bytes(out, TYPE_STR_8, text);
+        return;
     }
-}
-
-void pack_text(struct buffer *out, const char *text)
-{
-    pack_str(out, span_of_text(text));
+    uint8_t *at = buffer_extend(out, 1 + text.size);
+    if (at != NULL) {
+        at[0] = (uint8_t)(TYPE_FIXSTR | text.size);
+        if (text.size > 0) {
+            memcpy(at + 1, text.data, text.size);
+        }
+    }
 }
 
 void pack_bin(struct buffer *out, struct span bytes)
 {
-    if (!is_too_long(out, bytes)) {
-        msgpack_packer packer = packer_of(out);
-        (void)msgpack_pack_bin(&packer, bytes.size);
-        buffer_append_span(out, bytes);
+    put_bytes(out, TYPE_BIN_8, bytes);
+}
+
+static void put_count(struct buffer *out, uint8_t type_16, uint32_t count)
+{
+    if (count <= UINT16_MAX) {
+        put_number(out, type_16, count, 2);
+    } else {
+        put_number(out, (uint8_t)(type_16 + 1), count, 4);
     }
 }
 
 void pack_array(struct buffer *out, uint32_t count)
 {
-    msgpack_packer packer = packer_of(out);
-    (void)msgpack_pack_array(&packer, count);
+    if (count <= FIXARRAY_MAX) {
+        put_byte(out, (uint8_t)(TYPE_FIXARRAY | count));
+    } else {
+        put_count(out, TYPE_ARRAY_16, count);
+    }
 }
 
 void pack_map(struct buffer *out, uint32_t count)
 {
-    msgpack_packer packer = packer_of(out);
-    (void)msgpack_pack_map(&packer, count);
+    if (count <= FIXMAP_MAX) {
+        put_byte(out, (uint8_t)(TYPE_FIXMAP | count));
+    } else {
+        put_count(out, TYPE_MAP_16, count);
+    }
 }
 
 void pack_raw(struct buffer *out, struct span raw)

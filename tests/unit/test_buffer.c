@@ -40,6 +40,19 @@ Test(buffer, takes_the_last_byte_below_the_cap_and_no_more)
     cr_assert(span_equal_text(buffer_span(&buffer), "12345"));
 }
 
+Test(buffer, over_storage_of_the_caller_takes_what_fits_there)
+{
+    uint8_t storage[4];
+    struct buffer fixed;
+    buffer_init_fixed(&fixed, storage, sizeof storage);
+    buffer_append(&fixed, "1234", 4);
+    cr_assert_not(fixed.failed);
+    cr_assert_eq(fixed.data, storage);
+    buffer_append(&fixed, "5", 1);
+    cr_assert(fixed.failed);
+    cr_assert_eq(fixed.size, 4);
+}
+
 Test(buffer, a_failure_sticks_until_cleared)
 {
     make(4);
