@@ -1,8 +1,10 @@
 #include "protocol/batch.h"
 
 #include "protocol/batch_identity.h"
+#include "protocol/decimal.h"
 #include "protocol/key_index.h"
 #include "protocol/pack.h"
+#include "protocol/partition_name.h"
 #include "protocol/utf8.h"
 
 #include <assert.h>
@@ -41,12 +43,12 @@ struct decoding {
 size_t batch_default_id(const struct source *source, int64_t record_timestamp_ms,
                         char out[BATCH_DEFAULT_ID_BYTES_MAX])
 {
-    const int length =
-        snprintf(out, BATCH_DEFAULT_ID_BYTES_MAX, "%.*s/%" PRId32 "/%" PRId64 "@%" PRId64,
-                 SPAN_ARGS(source->topic), source->partition, source->offset, record_timestamp_ms);
-    /* A topic's name has at most 249 characters, the three numbers at most 51. */
-    assert(length > 0 && length < BATCH_DEFAULT_ID_BYTES_MAX);
-    return (size_t)length;
+    _Static_assert(PARTITION_NAME_PLACE_BYTES_MAX + 1 + DECIMAL_BYTES_MAX <=
+                       BATCH_DEFAULT_ID_BYTES_MAX,
+                   "room for the longest");
+    size_t size = partition_name_write_place(source, out);
+    out[size++] = '@';
+    return size + decimal_write_signed(record_timestamp_ms, out + size);
 }
 
 static bool out_of_memory(const struct decoding *decoding)

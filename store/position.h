@@ -6,7 +6,7 @@
 #ifndef SCENESYNC_STORE_POSITION_H
 #define SCENESYNC_STORE_POSITION_H
 
-#include "store/decimal.h"
+#include "protocol/decimal.h"
 #include "store/store.h"
 
 enum { POSITION_BYTES_MAX = 2 * DECIMAL_BYTES_MAX + 1 };

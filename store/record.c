@@ -1,12 +1,10 @@
 #include "store/record.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <xxhash.h>
 
+#include "protocol/decimal.h"
 #include "protocol/pack.h"
-#include "store/decimal.h"
+#include "protocol/partition_name.h"
 #include "store/record_head.h"
 
 struct record_fingerprint record_fingerprint_of(struct span operations_raw)
@@ -22,13 +20,13 @@ struct record_fingerprint record_fingerprint_of(struct span operations_raw)
 struct span record_field(const struct batch *batch, const struct source *source, bool by_source,
                          struct arena *arena)
 {
-    char origin[300];
-    int origin_bytes = 0;
+    char origin[PARTITION_NAME_PLACE_BYTES_MAX + 1];
+    size_t origin_size = 0;
     if (by_source) {
-        origin_bytes = snprintf(origin, sizeof(origin), "%.*s/%" PRId32 "/%" PRId64 " ",
-                                SPAN_ARGS(source->topic), source->partition, source->offset);
+        origin_size = partition_name_write_place(source, origin);
+        origin[origin_size++] = ' ';
     }
-    size_t size = batch->batch_id.size + 1 + (size_t)origin_bytes + batch->client_id.size;
+    size_t size = batch->batch_id.size + 1 + origin_size + batch->client_id.size;
     uint8_t *field = arena_alloc(arena, size);
     if (field == NULL) {
         return (struct span){0};
@@ -37,19 +35,30 @@ struct span record_field(const struct batch *batch, const struct source *source,
     memcpy(at, batch->batch_id.data, batch->batch_id.size);
     at += batch->batch_id.size;
     *at++ = ' ';
-    memcpy(at, origin, (size_t)origin_bytes);
-    at += origin_bytes;
+    memcpy(at, origin, origin_size);
+    at += origin_size;
     if (batch->client_id.size > 0) {
         memcpy(at, batch->client_id.data, batch->client_id.size);
     }
     return span_make(field, size);
 }
 
+/* "<attempt> <topic>/<partition> <offset>\n" */
+static void encode_head(const struct batch_record *record, struct buffer *out)
+{
+    char head[DECIMAL_BYTES_MAX + 1 + PARTITION_NAME_BYTES_MAX + 1 + DECIMAL_BYTES_MAX + 1];
+    size_t size = decimal_write(record->attempt, head);
+    head[size++] = ' ';
+    size += partition_name_write(record->delivery.topic, record->delivery.partition, head + size);
+    head[size++] = ' ';
+    size += decimal_write_signed(record->delivery.offset, head + size);
+    head[size++] = '\n';
+    buffer_append(out, head, size);
+}
+
 void record_encode(const struct batch_record *record, struct buffer *out)
 {
-    buffer_append_format(out, "%" PRIu32 " %.*s/%" PRId32 " %" PRId64 "\n", record->attempt,
-                         SPAN_ARGS(record->delivery.topic), record->delivery.partition,
-                         record->delivery.offset);
+    encode_head(record, out);
     pack_array(out, 4);
     pack_bin(out, span_make(record->fingerprint.bytes, RECORD_FINGERPRINT_BYTES));
     pack_uint(out, record->arrival_ms);

@@ -1,6 +1,6 @@
 #include "store/record_head.h"
 
-#include "store/decimal.h"
+#include "protocol/decimal.h"
 
 uint32_t record_head_attempt(struct span record)
 {

@@ -1,6 +1,6 @@
 #include "store/redis_store.h"
 
-#include "store/decimal.h"
+#include "protocol/decimal.h"
 
 enum { DEFAULT_PORT = 6379, DATABASE_MAX = 1000000 };
 

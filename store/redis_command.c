@@ -2,24 +2,44 @@
 
 #include <assert.h>
 
-#include "store/decimal.h"
+#include "protocol/decimal.h"
 
-enum { HEAD_BYTES_MAX = DECIMAL_BYTES_MAX + 3 };
-
-/** "*<count>\r\n" or "$<bytes>\r\n". */
-static size_t write_head(char head[HEAD_BYTES_MAX], char type, size_t number)
+/** Writes "*<count>\r\n" or "$<bytes>\r\n"; returns where it ends. */
+static uint8_t *write_head(uint8_t *at, char type, uint64_t number)
 {
-    head[0] = type;
-    size_t size = 1 + decimal_write(number, head + 1);
-    head[size++] = '\r';
-    head[size++] = '\n';
-    return size;
+    at[0] = (uint8_t)type;
+    at += 1 + decimal_write(number, (char *)at + 1);
+    at[0] = '\r';
+    at[1] = '\n';
+    return at + 2;
+}
+
+static size_t head_size(uint64_t number)
+{
+    return 1 + decimal_size(number) + 2;
+}
+
+/** Appends an argument's head and end; returns where its `size` bytes are to be written, or NULL.
+ */
+static uint8_t *add_frame(struct buffer *out, size_t size)
+{
+    size_t head = head_size(size);
+    assert(size <= SIZE_MAX - head - 2);
+    uint8_t *at = buffer_extend(out, head + size + 2);
+    if (at == NULL) {
+        return NULL;
+    }
+    at[head + size] = '\r';
+    at[head + size + 1] = '\n';
+    return write_head(at, '$', size);
 }
 
 void redis_command_begin(struct buffer *out, size_t argument_count)
 {
-    char head[HEAD_BYTES_MAX];
-    buffer_append(out, head, write_head(head, '*', argument_count));
+    uint8_t *at = buffer_extend(out, head_size(argument_count));
+    if (at != NULL) {
+        (void)write_head(at, '*', argument_count);
+    }
 }
 
 void redis_command_add_parts(struct buffer *out, const struct span *parts, size_t count)
@@ -30,28 +50,21 @@ void redis_command_add_parts(struct buffer *out, const struct span *parts, size_
         assert(parts[i].size <= SIZE_MAX - size);
         size += parts[i].size;
     }
-    char head[HEAD_BYTES_MAX];
-    size_t head_size = write_head(head, '$', size);
-    assert(size <= SIZE_MAX - HEAD_BYTES_MAX - 2);
-    uint8_t *at = buffer_extend(out, head_size + size + 2);
-    if (at == NULL) {
-        return;
-    }
-    memcpy(at, head, head_size);
-    at += head_size;
-    for (size_t i = 0; i < count; i++) {
+    uint8_t *at = add_frame(out, size);
+    for (size_t i = 0; at != NULL && i < count; i++) {
         if (parts[i].size > 0) {
             memcpy(at, parts[i].data, parts[i].size);
             at += parts[i].size;
         }
     }
-    at[0] = '\r';
-    at[1] = '\n';
 }
 
 void redis_command_add(struct buffer *out, struct span argument)
 {
-    redis_command_add_parts(out, &argument, 1);
+    uint8_t *at = add_frame(out, argument.size);
+    if (at != NULL && argument.size > 0) {
+        memcpy(at, argument.data, argument.size);
+    }
 }
 
 void redis_command_add_text(struct buffer *out, const char *argument)
@@ -61,8 +74,10 @@ void redis_command_add_text(struct buffer *out, const char *argument)
 
 void redis_command_add_uint(struct buffer *out, uint64_t argument)
 {
-    char digits[DECIMAL_BYTES_MAX];
-    redis_command_add(out, span_make(digits, decimal_write(argument, digits)));
+    uint8_t *at = add_frame(out, decimal_size(argument));
+    if (at != NULL) {
+        (void)decimal_write(argument, (char *)at);
+    }
 }
 
 void redis_command_add_int(struct buffer *out, int64_t argument)

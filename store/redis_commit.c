@@ -4,7 +4,7 @@
 #include <hiredis/hiredis.h>
 
 #include "protocol/pack.h"
-#include "store/decimal.h"
+#include "protocol/decimal.h"
 #include "store/position.h"
 #include "store/redis_command.h"
 #include "store/redis_keys.h"

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "store/decimal.h"
+#include "protocol/decimal.h"
 #include "store/redis_command.h"
 #include "store/redis_keys.h"
 #include "store/redis_watermark.h"

@@ -3,7 +3,7 @@
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 
-#include "store/decimal.h"
+#include "protocol/decimal.h"
 #include "store/position.h"
 #include "store/redis_command.h"
 #include "store/redis_keys.h"

@@ -2,7 +2,7 @@
 
 #include <hiredis/hiredis.h>
 
-#include "store/decimal.h"
+#include "protocol/decimal.h"
 #include "store/redis_command.h"
 #include "store/redis_keys.h"
 

@@ -1,7 +1,6 @@
 #include "worker/delivery.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "protocol/partition_name.h"
 
 /* The record's time where the topic stamps it; else the earlier of what the producer wrote and this
  * machine's clock, so that a producer's clock that runs ahead cannot pass (section 3). */
@@ -19,10 +18,9 @@ static uint64_t arrival_of(const struct record *record)
 
 static struct span position_name(const struct record *record, struct arena *arena)
 {
-    char text[300];
-    int length =
-        snprintf(text, sizeof(text), "%.*s/%" PRId32, SPAN_ARGS(record->topic), record->partition);
-    return arena_copy(arena, span_make(text, (size_t)length));
+    char text[PARTITION_NAME_BYTES_MAX];
+    size_t size = partition_name_write(record->topic, record->partition, text);
+    return arena_copy(arena, span_make(text, size));
 }
 
 /* What is needed of a batch beyond its decoding. */

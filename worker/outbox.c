@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "protocol/decimal.h"
+#include "protocol/partition_name.h"
 #include "worker/requeue.h"
 
 enum { LETTER_HEADERS_OWN_MAX = 8, RESULT_BYTES_MIN = 1024 };
@@ -75,9 +77,8 @@ static void add_header(struct letter *letter, struct record_header *headers, con
 static bool add_header_number(struct outbox *outbox, struct letter *letter,
                               struct record_header *headers, const char *name, uint64_t number)
 {
-    char text[24];
-    int length = snprintf(text, sizeof(text), "%" PRIu64, number);
-    struct span value = arena_copy(outbox->arena, span_make(text, (size_t)length));
+    char digits[DECIMAL_BYTES_MAX];
+    struct span value = arena_copy(outbox->arena, span_make(digits, decimal_write(number, digits)));
     add_header(letter, headers, name, value);
     return !span_is_absent(value);
 }
@@ -176,11 +177,9 @@ static struct record_header *dead_headers(struct outbox *outbox, struct letter *
     }
     struct record_header *headers = begin_headers(outbox, letter, original, original_count);
     letter->original_header_count = original_count;
-    char origin[300];
-    int length = snprintf(origin, sizeof(origin), "%.*s/%" PRId32 "/%" PRId64,
-                          SPAN_ARGS(delivery->source.topic), delivery->source.partition,
-                          delivery->source.offset);
-    struct span source = arena_copy(outbox->arena, span_make(origin, (size_t)length));
+    char origin[PARTITION_NAME_PLACE_BYTES_MAX];
+    size_t origin_size = partition_name_write_place(&delivery->source, origin);
+    struct span source = arena_copy(outbox->arena, span_make(origin, origin_size));
     if (headers == NULL || span_is_absent(source)) {
         return NULL;
     }

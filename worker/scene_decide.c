@@ -39,6 +39,18 @@ static uint64_t next_token(uint64_t *state)
     return z ^ (z >> 31);
 }
 
+/* As hexadecimal digits. */
+static struct store_token new_token(uint64_t *state)
+{
+    struct store_token token = {.size = TOKEN_BYTES};
+    uint64_t bits = next_token(state);
+    for (size_t i = TOKEN_BYTES; i > 0; i--) {
+        token.text[i - 1] = "0123456789abcdef"[bits & 0xf];
+        bits >>= 4;
+    }
+    return token;
+}
+
 static bool portion_is_full(const struct scene_work *work, const struct portion *portion,
                             const struct clock *clock)
 {
@@ -376,10 +388,7 @@ static bool submit_commit(struct scene_work *work, const struct work_context *co
     if (portion->record_count > 0) {
         work->commit.keeps_expiry = keeps_expiry(scene, context, work->commit_begun_ms);
     }
-    char token[TOKEN_BYTES + 1];
-    (void)snprintf(token, sizeof(token), "%016" PRIx64, next_token(context->token_state));
-    memcpy(work->commit.token.text, token, TOKEN_BYTES);
-    work->commit.token.size = TOKEN_BYTES;
+    work->commit.token = new_token(context->token_state);
     if (span_is_absent(work->commit.settled_offsets) ||
         !list_elements(work, context, &work->commit) ||
         !list_positions(work, portion, context->arena, &work->commit)) {

@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "store/decimal.h"
+#include "protocol/decimal.h"
 
 static struct span write(uint64_t value)
 {
@@ -25,6 +25,18 @@ Test(decimal, writes_every_length)
     cr_assert(span_equal_text(write_signed(INT64_MIN), "-9223372036854775808"));
     cr_assert(span_equal_text(write_signed(-1), "-1"));
     cr_assert(span_equal_text(write_signed(0), "0"));
+}
+
+Test(decimal, knows_the_size_beforehand)
+{
+    uint64_t power = 1; /* of ten */
+    for (size_t size = 1; size <= 20; size++) {
+        cr_assert_eq(decimal_size(power), size);
+        cr_assert_eq(write(power).size, size);
+        cr_assert_eq(decimal_size(power - 1), size == 1 ? 1 : size - 1);
+        power = size < 20 ? power * 10 : power;
+    }
+    cr_assert_eq(decimal_size(UINT64_MAX), 20);
 }
 
 Test(decimal, reads_what_it_wrote)

@@ -1,15 +1,11 @@
-#include "store/decimal.h"
+#include "protocol/decimal.h"
 
 size_t decimal_write(uint64_t value, char *out)
 {
-    char reversed[DECIMAL_BYTES_MAX];
-    size_t size = 0;
-    do {
-        reversed[size++] = (char)('0' + value % 10);
+    size_t size = decimal_size(value);
+    for (size_t at = size; at > 0; at--) {
+        out[at - 1] = (char)('0' + value % 10);
         value /= 10;
-    } while (value > 0);
-    for (size_t i = 0; i < size; i++) {
-        out[i] = reversed[size - 1 - i];
     }
     return size;
 }

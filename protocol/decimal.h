@@ -1,14 +1,25 @@
 /**
- * Decimal numbers as Redis keeps them: text without a terminator.
+ * Decimal numbers as text without a terminator.
  *
  * Threading: stateless. Cost: O(digits); no locale, no allocation.
  */
-#ifndef SCENESYNC_STORE_DECIMAL_H
-#define SCENESYNC_STORE_DECIMAL_H
+#ifndef SCENESYNC_PROTOCOL_DECIMAL_H
+#define SCENESYNC_PROTOCOL_DECIMAL_H
 
 #include "protocol/span.h"
 
 enum { DECIMAL_BYTES_MAX = 21 }; /* a sign and 20 digits */
+
+/** How many characters decimal_write() writes. */
+static inline size_t decimal_size(uint64_t value)
+{
+    size_t size = 1;
+    while (value >= 10000) {
+        value /= 10000;
+        size += 4;
+    }
+    return size + (value >= 10) + (value >= 100) + (value >= 1000);
+}
 
 /** Writes `value` into DECIMAL_BYTES_MAX bytes; returns the number of characters. No terminator. */
 size_t decimal_write(uint64_t value, char *out);
