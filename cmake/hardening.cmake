@@ -38,15 +38,15 @@ function(scenesync_harden_libc target)
   set(CMAKE_REQUIRED_FLAGS "-O2 -Werror -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3")
   check_c_source_compiles("#include <string.h>\nint main(void) { return 0; }" harden_fortify_3)
   if(harden_fortify_3)
-    target_compile_options(${target} INTERFACE ${harden_fortify}3>)
+    target_compile_options(${target} INTERFACE "${harden_fortify}3>")
   else()
-    target_compile_options(${target} INTERFACE ${harden_fortify}2>)
+    target_compile_options(${target} INTERFACE "${harden_fortify}2>")
   endif()
 endfunction()
 
 # Level 2 for these files.
 function(scenesync_harden_known_sizes_only)
-  set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS ${harden_fortify}2>)
+  set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS "${harden_fortify}2>")
 endfunction()
 
 function(scenesync_harden target)
