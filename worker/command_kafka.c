@@ -110,3 +110,17 @@ int command_kafka_wait_for_topic(struct command_kafka *kafka, const char *topic,
     return interrupt_count() > 0 ? EXIT_CODE_FAILED
                                  : fail_unavailable(kafka, topic, timeout_ms, error);
 }
+
+int command_kafka_check_right(struct command_kafka *kafka, const char *topic)
+{
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(kafka->client, topic, NULL);
+    rd_kafka_resp_err_t error = rd_kafka_last_error();
+    int32_t partition_count = 0;
+    if (handle != NULL) {
+        error = ask_partition_count(kafka->client, handle, &partition_count);
+        rd_kafka_topic_destroy(handle);
+    }
+    return error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+               ? fail_unavailable(kafka, topic, 0, error)
+               : EXIT_CODE_OK;
+}

@@ -33,4 +33,11 @@ __attribute__((warn_unused_result)) int command_kafka_wait_for_topic(struct comm
                                                                      uint64_t timeout_ms,
                                                                      int32_t *partition_count);
 
+/**
+ * Asks once whether this client may use a topic, for commands that take what they see for all there
+ * is: Kafka hides what it does not let see. One that does not exist is fine. Returns EXIT_CODE_OK,
+ * or EXIT_CODE_UNAVAILABLE with a line on stderr.
+ */
+int command_kafka_check_right(struct command_kafka *kafka, const char *topic);
+
 #endif

@@ -130,6 +130,22 @@ static bool add_topics(struct verify_reader *reader, const struct rd_kafka_metad
     return true;
 }
 
+/* A topic that this client may not see looks as if it were not there. */
+static int check_rights(struct verify_reader *reader)
+{
+    const struct settings *settings = reader->settings;
+    int result = command_kafka_check_right(&reader->kafka, settings->topic_results);
+    for (uint32_t tier = 1; result == EXIT_CODE_OK && tier <= settings->retry_retries_max; tier++) {
+        char topic[SETTINGS_TOPIC_BYTES_MAX + 1];
+        (void)snprintf(topic, sizeof topic, "%s%" PRIu32, settings->topic_retry_prefix, tier);
+        result = command_kafka_check_right(&reader->kafka, topic);
+    }
+    if (result != EXIT_CODE_OK) {
+        announce_failure(reader);
+    }
+    return result;
+}
+
 static int find_topics(struct verify_reader *reader)
 {
     int32_t ops_partition_count = 0;
@@ -137,6 +153,10 @@ static int find_topics(struct verify_reader *reader)
                                               reader->timeout_ms, &ops_partition_count);
     if (result != EXIT_CODE_OK) {
         return interrupt_count() > 0 ? fail_interrupted(reader) : result;
+    }
+    result = check_rights(reader);
+    if (result != EXIT_CODE_OK) {
+        return result;
     }
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_resp_err_t error =
