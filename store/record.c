@@ -56,7 +56,7 @@ static void encode_head(const struct batch_record *record, struct buffer *out)
     buffer_append(out, head, size);
 }
 
-void record_encode(const struct batch_record *record, struct buffer *out)
+size_t record_encode(const struct batch_record *record, struct buffer *out)
 {
     encode_head(record, out);
     pack_array(out, 4);
@@ -66,8 +66,9 @@ void record_encode(const struct batch_record *record, struct buffer *out)
     for (uint32_t i = 0; i < record->pending_count; i++) {
         pack_uint(out, record->pending_indexes[i]);
     }
-    struct sync_result result = record->result;
-    sync_result_encode(&result, BODIES_MARKED, 0, out);
+    size_t result_at = out->size;
+    sync_result_encode(&record->result, BODIES_MARKED, 0, out);
+    return result_at;
 }
 
 static bool refuse(struct error *error, const char *what)

@@ -40,8 +40,10 @@ __attribute__((warn_unused_result)) struct span record_field(const struct batch 
                                                              const struct source *source,
                                                              bool by_source, struct arena *arena);
 
-/** Appends the record's bytes; failure sticks in `out`. Bodies are marked, never included. */
-void record_encode(const struct batch_record *record, struct buffer *out);
+/** Appends the record's bytes; failure sticks in `out`. Bodies are marked, never included. Returns
+ * where in `out` the result begins, which is the record's end: without entries it is the bytes that
+ * are published, too. */
+size_t record_encode(const struct batch_record *record, struct buffer *out);
 
 /** Reads a record. Fails with ERROR_STORE_ERROR (somebody else's bytes) or OUT_OF_MEMORY. */
 __attribute__((warn_unused_result)) bool record_decode(struct span value, struct arena *arena,

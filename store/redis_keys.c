@@ -4,20 +4,25 @@
 
 #include "store/redis_command.h"
 
-static const char *const tails[REDIS_KEY_COUNT] = {
-    [REDIS_KEY_META] = "}",
-    [REDIS_KEY_ELEMENTS] = "}:elements",
-    [REDIS_KEY_TOMBSTONES] = "}:tombstones",
-    [REDIS_KEY_BATCHES] = "}:batches",
-    [REDIS_KEY_BATCHES_OLD] = "}:batches.old",
-    [REDIS_KEY_PENDING] = "}:pending",
+#define TAIL(text)                                                                                 \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
+
+static const struct span tails[REDIS_KEY_COUNT] = {
+    [REDIS_KEY_META] = TAIL("}"),
+    [REDIS_KEY_ELEMENTS] = TAIL("}:elements"),
+    [REDIS_KEY_TOMBSTONES] = TAIL("}:tombstones"),
+    [REDIS_KEY_BATCHES] = TAIL("}:batches"),
+    [REDIS_KEY_BATCHES_OLD] = TAIL("}:batches.old"),
+    [REDIS_KEY_PENDING] = TAIL("}:pending"),
 };
 
 void redis_key_add(struct buffer *out, struct span key_prefix, struct span session_id,
                    enum redis_key key)
 {
     assert(key < REDIS_KEY_COUNT);
-    struct span parts[] = {key_prefix, span_make("{", 1), session_id, span_of_text(tails[key])};
+    struct span parts[] = {key_prefix, span_make("{", 1), session_id, tails[key]};
     redis_command_add_parts(out, parts, sizeof parts / sizeof *parts);
 }
 

@@ -22,9 +22,11 @@ struct delivery {
     size_t known_index;        /* which of the scene's records it is about (scene_work.h) */
     enum verdict verdict;
     struct sync_result result; /* NEW, REDELIVERED, RESENT */
-    bool was_sent;             /* a commit with it went out before, and nothing was published yet */
-    bool is_replay;            /* the store lost it, or what came before it (watermark.h) */
-    struct span mark;          /* what the watermark must say for its commit to take effect */
+    struct span
+        result_bytes; /* the result, where its record has it as it is published; or absent */
+    bool was_sent;    /* a commit with it went out before, and nothing was published yet */
+    bool is_replay;   /* the store lost it, or what came before it (watermark.h) */
+    struct span mark; /* what the watermark must say for its commit to take effect */
 };
 
 /**

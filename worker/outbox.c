@@ -97,13 +97,21 @@ static struct span encode_result(struct outbox *outbox, struct sync_result *resu
                                    : arena_copy(outbox->arena, buffer_span(outbox->scratch));
 }
 
+/* What is published: most results stand in their record already. */
+static struct span result_bytes(struct outbox *outbox, struct delivery *delivery)
+{
+    size_t bytes_max = outbox->settings->limits.result_bytes_max;
+    bool is_there =
+        !span_is_absent(delivery->result_bytes) && delivery->result_bytes.size <= bytes_max;
+    return is_there ? delivery->result_bytes : encode_result(outbox, &delivery->result, bytes_max);
+}
+
 static bool post_result(struct outbox *outbox, struct delivery *delivery, bool is_duplicate,
                         struct error *error)
 {
     struct sync_result *result = &delivery->result;
-    struct letter *letter =
-        post(outbox, delivery, LETTER_RESULT, outbox->settings->topic_results,
-             encode_result(outbox, result, outbox->settings->limits.result_bytes_max));
+    struct letter *letter = post(outbox, delivery, LETTER_RESULT, outbox->settings->topic_results,
+                                 result_bytes(outbox, delivery));
     struct record_header *headers = letter == NULL ? NULL : begin_headers(outbox, letter, NULL, 0);
     if (headers == NULL) {
         return out_of_memory(error);

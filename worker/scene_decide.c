@@ -150,7 +150,7 @@ static bool pending_indexes(const struct sync_result *result, struct arena *aren
 }
 
 /* Writes what the store is to remember of this attempt. */
-static bool remember(struct scene_work *work, const struct delivery *delivery,
+static bool remember(struct scene_work *work, struct delivery *delivery,
                      const struct work_context *context, struct portion *portion,
                      struct error *error)
 {
@@ -167,10 +167,14 @@ static bool remember(struct scene_work *work, const struct delivery *delivery,
     if (!pending_indexes(&delivery->result, context->arena, &record)) {
         return out_of_memory(error);
     }
-    record_encode(&record, context->scratch);
+    size_t result_at = record_encode(&record, context->scratch);
     struct span value = arena_copy(context->arena, buffer_span(context->scratch));
     if (context->scratch->failed || span_is_absent(value)) {
         return out_of_memory(error);
+    }
+    bool has_entries = record.result.conflict_entry_count + record.result.failure_entry_count > 0;
+    if (!has_entries) { /* else the record marks their bodies */
+        delivery->result_bytes = span_make(value.data + result_at, value.size - result_at);
     }
     known->value_before = known->value;
     known->record_before = known->record;
@@ -428,6 +432,7 @@ bool scene_decide(struct scene_work *work, const struct work_context *context, s
     for (; at < work->delivery_count; at++) {
         struct delivery *delivery = work->deliveries[at];
         delivery->refusal.code = ERROR_NONE; /* of an earlier look at it */
+        delivery->result_bytes = (struct span){0};
         delivery->verdict = recognise_delivery(work, delivery);
         if (delivery->verdict == VERDICT_STALE && !work->has_doubted &&
             work->mode != WORK_UNRECORDED) {

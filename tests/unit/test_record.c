@@ -49,7 +49,7 @@ static struct batch_record record_of(const struct sync_result *result, const str
 static struct span encode(const struct batch_record *record)
 {
     buffer_clear(test_scratch());
-    record_encode(record, test_scratch());
+    (void)record_encode(record, test_scratch());
     cr_assert_not(test_scratch()->failed);
     return bytes_keep(buffer_span(test_scratch()));
 }
@@ -137,6 +137,20 @@ Test(record, keeps_no_operation)
     }
     record = decode(value);
     cr_assert_eq(failure_at(&record.result, 0)->body.kind, BODY_MARKED);
+}
+
+Test(record, ends_with_the_published_result_where_that_has_no_entries)
+{
+    struct batch batch = batch_of(BATCH(ADD("a", 1, 100)));
+    struct sync_result result = batch_process(scene, &batch, &context);
+    struct batch_record record = record_of(&result, &batch);
+    buffer_clear(test_scratch());
+    buffer_append(test_scratch(), "before", 6);
+    size_t result_at = record_encode(&record, test_scratch());
+    struct span all = bytes_keep(buffer_span(test_scratch()));
+    cr_assert_eq(result.conflict_entry_count + result.failure_entry_count, 0);
+    cr_assert(
+        span_equal(span_make(all.data + result_at, all.size - result_at), result_bytes(&result)));
 }
 
 Test(record, refilled_result_is_the_first_one)
