@@ -1,74 +1,108 @@
 #include "worker/cycle_internal.h"
 
-#include <stdlib.h>
+#include <xxhash.h>
 
-/* Orders deliveries by session, and within one by their place in the cycle. */
-static int compare_by_session(const void *left, const void *right)
+/** The deliveries of one session. */
+struct group {
+    struct span session_id;
+    size_t count;
+    size_t begin; /* where they stand among all */
+};
+
+/** The groups by session: open addressing. */
+struct grouping {
+    struct group *groups; /* in the order in which their sessions came */
+    size_t group_count;
+    uint32_t *slots;    /* a group's number + 1; 0: free */
+    size_t slot_count;  /* a power of two, more than there are deliveries */
+    uint32_t *group_of; /* each delivery's */
+};
+
+static bool grouping_init(struct grouping *grouping, size_t delivery_count, struct arena *arena)
 {
-    const struct delivery *a = *(struct delivery *const *)left;
-    const struct delivery *b = *(struct delivery *const *)right;
-    struct span x = a->batch.session_id;
-    struct span y = b->batch.session_id;
-    int order = memcmp(x.data, y.data, x.size < y.size ? x.size : y.size);
-    if (order == 0 && x.size != y.size) {
-        order = x.size < y.size ? -1 : 1;
+    size_t slot_count = 16;
+    while (slot_count < 2 * delivery_count) {
+        slot_count *= 2;
     }
-    if (order == 0) {
-        order = a < b ? -1 : a > b; /* both stand in the run's array */
-    }
-    return order;
+    *grouping = (struct grouping){
+        .groups = arena_alloc_array(arena, delivery_count, sizeof(struct group)),
+        .slots = arena_alloc_array(arena, slot_count, sizeof(uint32_t)),
+        .slot_count = slot_count,
+        .group_of = arena_alloc_array(arena, delivery_count, sizeof(uint32_t)),
+    };
+    return grouping->groups != NULL && grouping->slots != NULL && grouping->group_of != NULL;
 }
 
-/* Where the deliveries of the session at `begin` end. */
-static size_t end_of_session(struct delivery *const *sorted, size_t count, size_t begin)
+/** The number of the session's group, a new one where it has none. */
+static uint32_t find_group(struct grouping *grouping, struct span session_id)
 {
-    size_t end = begin + 1;
-    while (end < count &&
-           span_equal(sorted[end]->batch.session_id, sorted[begin]->batch.session_id)) {
-        end++;
+    size_t mask = grouping->slot_count - 1;
+    size_t at = (size_t)XXH3_64bits(session_id.data, session_id.size) & mask;
+    while (grouping->slots[at] != 0) {
+        uint32_t number = grouping->slots[at] - 1;
+        if (span_equal(grouping->groups[number].session_id, session_id)) {
+            return number;
+        }
+        at = (at + 1) & mask;
     }
-    return end;
+    uint32_t number = (uint32_t)grouping->group_count++;
+    grouping->groups[number].session_id = session_id;
+    grouping->slots[at] = number + 1;
+    return number;
 }
 
-/* A work is large, and in most runs many deliveries share one. */
-static bool make_works(struct run *run, struct arena *arena, struct delivery *const *sorted,
-                       size_t count)
+/** Puts the deliveries of each session behind one another, in the order in which they came, those
+ * that were refused left out. */
+static bool sort_by_session(const struct run *run, struct grouping *grouping,
+                            struct delivery **sorted, struct arena *arena)
 {
-    size_t work_count = 0;
-    for (size_t begin = 0; begin < count; begin = end_of_session(sorted, count, begin)) {
-        work_count++;
+    if (!grouping_init(grouping, run->count, arena)) {
+        return false;
     }
-    run->works = arena_alloc_array(arena, work_count, sizeof(struct scene_work));
-    return run->works != NULL;
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->deliveries[i].refusal.code == ERROR_NONE) {
+            grouping->group_of[i] = find_group(grouping, run->deliveries[i].batch.session_id);
+            grouping->groups[grouping->group_of[i]].count++;
+        }
+    }
+    size_t begin = 0;
+    for (size_t i = 0; i < grouping->group_count; i++) {
+        grouping->groups[i].begin = begin;
+        begin += grouping->groups[i].count;
+        grouping->groups[i].count = 0; /* from here on: how many stand there */
+    }
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->deliveries[i].refusal.code == ERROR_NONE) {
+            struct group *group = &grouping->groups[grouping->group_of[i]];
+            sorted[group->begin + group->count++] = &run->deliveries[i];
+        }
+    }
+    return true;
 }
 
 /* One work per session that has deliveries which can be worked with. */
 bool cycle_group(struct cycle *cycle, const struct work_context *context, struct error *error)
 {
     struct run *run = &cycle->now->run;
+    struct grouping grouping;
     struct delivery **sorted =
         arena_alloc_array(context->arena, run->count, sizeof(struct delivery *));
-    size_t sorted_count = 0;
-    for (size_t i = 0; sorted != NULL && i < run->count; i++) {
-        if (run->deliveries[i].refusal.code == ERROR_NONE) {
-            sorted[sorted_count++] = &run->deliveries[i];
-        }
+    bool has_memory = sorted != NULL && sort_by_session(run, &grouping, sorted, context->arena);
+    if (has_memory) { /* a work is large, and in most runs many deliveries share one */
+        run->works =
+            arena_alloc_array(context->arena, grouping.group_count, sizeof(struct scene_work));
     }
-    if (sorted == NULL) {
+    if (!has_memory || run->works == NULL) {
         return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a cycle's scenes");
     }
-    qsort(sorted, sorted_count, sizeof(struct delivery *), compare_by_session);
-    if (!make_works(run, context->arena, sorted, sorted_count)) {
-        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a cycle's scenes");
-    }
-    for (size_t begin = 0, end = 0; begin < sorted_count; begin = end) {
-        end = end_of_session(sorted, sorted_count, begin);
-        struct scene *scene = scene_cache_take(cycle->cache, sorted[begin]->batch.session_id);
+    for (size_t i = 0; i < grouping.group_count; i++) {
+        const struct group *group = &grouping.groups[i];
+        struct scene *scene = scene_cache_take(cycle->cache, group->session_id);
         if (scene == NULL) {
             return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a scene");
         }
-        if (!scene_work_init(&run->works[run->work_count++], scene, sorted + begin, end - begin,
-                             context, error)) {
+        if (!scene_work_init(&run->works[run->work_count++], scene, sorted + group->begin,
+                             group->count, context, error)) {
             return false;
         }
     }
