@@ -149,9 +149,18 @@ static rd_kafka_t *create_producer(const struct doctor *doctor, struct writes *w
 static void ask(rd_kafka_t *producer, const struct doctor_topics *topics, size_t index,
                 struct writes *writes)
 {
+    const rd_kafka_vu_t arguments[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topics->names[index]},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = (void *)(uintptr_t)index},
+    };
+    rd_kafka_error_t *failure =
+        rd_kafka_produceva(producer, arguments, sizeof arguments / sizeof arguments[0]);
     rd_kafka_resp_err_t error =
-        rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topics->names[index]), RD_KAFKA_V_PARTITION(0),
-                          RD_KAFKA_V_OPAQUE((void *)(uintptr_t)index), RD_KAFKA_V_END);
+        failure == NULL ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_error_code(failure);
+    if (failure != NULL) {
+        rd_kafka_error_destroy(failure);
+    }
     writes->is_asked[index] = true;
     writes->is_answered[index] = error != RD_KAFKA_RESP_ERR_NO_ERROR;
     writes->answers[index] = error;

@@ -125,15 +125,15 @@ Test(doctor_real, what_cannot_be_reached_ends_with_a_code_of_its_own)
 {
     make_topics();
     struct command_outcome outcome =
-        DOCTOR("--timeout", "300", "--set", "redis.url=redis://127.0.0.1:1");
+        DOCTOR("--timeout", "3000", "--set", "redis.url=redis://127.0.0.1:1");
     doctor_fixture_expect(outcome, UNAVAILABLE, "error redis.reached", "127.0.0.1:1");
     doctor_fixture_expect(outcome, UNAVAILABLE, "ok    kafka.group", "");
 
-    outcome = DOCTOR("--timeout", "300", "--set", "kafka.bootstrap.servers=127.0.0.1:1");
+    outcome = DOCTOR("--timeout", "3000", "--set", "kafka.bootstrap.servers=127.0.0.1:1");
     doctor_fixture_expect(outcome, UNAVAILABLE, "error kafka.reached", "127.0.0.1:1");
     doctor_fixture_expect(outcome, UNAVAILABLE, "ok    redis.self_test", "");
 
-    outcome = DOCTOR("--timeout", "300", "--set", "redis.username=nobody", "--set",
+    outcome = DOCTOR("--timeout", "3000", "--set", "redis.username=nobody", "--set",
                      "redis.password=wrong");
     doctor_fixture_expect(outcome, UNAVAILABLE, "error redis.reached", "correct redis.username");
 }
