@@ -3,7 +3,9 @@
 #include "worker/source_internal.h"
 #include "worker/source_watch.h"
 
-enum { ASK_MS = 2000, SEEK_MS = 1000 };
+/* In librdkafka an answer takes time with the square of the partitions asked about: for ten
+ * thousand it was longer than ASK_MS in a debug build, which asked for ever. */
+enum { ASK_MS = 2000, ASK_PARTITIONS_MAX = 500, SEEK_MS = 1000 };
 
 void source_require_claims(struct record_source *source)
 {
@@ -47,14 +49,16 @@ bool source_has_claimable(struct record_source *source, uint64_t now_ms)
     return false;
 }
 
-/** The resting partitions. Returns owned. */
-static rd_kafka_topic_partition_list_t *list_resting(struct record_source *source)
+/** Some of the resting partitions, from where the cursor stands; it moves on. Returns owned. */
+static rd_kafka_topic_partition_list_t *list_resting(struct record_source *source,
+                                                     struct assignment_cursor *cursor)
 {
-    rd_kafka_topic_partition_list_t *list =
-        rd_kafka_topic_partition_list_new((int)source->assignment.assigned_count);
-    struct assignment_cursor cursor = {0};
-    const struct assigned_partition *partition = assignment_next(&source->assignment, &cursor);
-    for (; partition != NULL; partition = assignment_next(&source->assignment, &cursor)) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(ASK_PARTITIONS_MAX);
+    while (list->cnt < ASK_PARTITIONS_MAX) {
+        const struct assigned_partition *partition = assignment_next(&source->assignment, cursor);
+        if (partition == NULL) {
+            break;
+        }
         if (partition->resting) {
             rd_kafka_topic_partition_list_add(list, partition->topic, partition->number);
         }
@@ -74,20 +78,34 @@ static void report(struct record_source *source, const char *event, rd_kafka_res
     log_end(&line);
 }
 
+static void take_committed(struct record_source *source, const rd_kafka_topic_partition_t *entry)
+{
+    struct assigned_partition *partition =
+        assignment_find(&source->assignment, entry->topic, entry->partition);
+    if (partition != NULL) {
+        partition->committed = entry->offset >= 0 ? entry->offset : -1;
+    }
+}
+
 bool source_ask_committed(struct record_source *source)
 {
-    rd_kafka_topic_partition_list_t *list = list_resting(source);
-    rd_kafka_resp_err_t error = rd_kafka_committed(source->consumer, list, ASK_MS);
-    for (int i = 0; error == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
-        const rd_kafka_topic_partition_t *entry = &list->elems[i];
-        error = entry->err;
-        struct assigned_partition *partition =
-            assignment_find(&source->assignment, entry->topic, entry->partition);
-        if (partition != NULL && error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            partition->committed = entry->offset >= 0 ? entry->offset : -1;
+    struct assignment_cursor cursor = {0};
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    int asked = 0;
+    do {
+        rd_kafka_topic_partition_list_t *list = list_resting(source, &cursor);
+        asked = list->cnt;
+        if (asked > 0) {
+            error = rd_kafka_committed(source->consumer, list, ASK_MS);
         }
-    }
-    rd_kafka_topic_partition_list_destroy(list);
+        for (int i = 0; error == RD_KAFKA_RESP_ERR_NO_ERROR && i < asked; i++) {
+            error = list->elems[i].err;
+            if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+                take_committed(source, &list->elems[i]);
+            }
+        }
+        rd_kafka_topic_partition_list_destroy(list);
+    } while (error == RD_KAFKA_RESP_ERR_NO_ERROR && asked == ASK_PARTITIONS_MAX);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         report(source, "kafka does not tell the committed offsets, asking again", error);
     }

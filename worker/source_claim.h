@@ -23,7 +23,7 @@ bool source_has_claimable(struct record_source *source, uint64_t now_ms);
 
 /**
  * Asks Kafka for the committed offsets of all resting partitions, into their `committed`; waits up
- * to two seconds. False: no answer, logged; to be tried again later.
+ * to two seconds for each few hundred of them. False: no answer, logged; to be tried again later.
  */
 bool source_ask_committed(struct record_source *source);
 

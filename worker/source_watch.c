@@ -4,6 +4,9 @@
 
 #include "worker/source_internal.h"
 
+/* In librdkafka an answer takes time with the square of the partitions asked about. */
+enum { ENDS_ASKED_MAX = 500 };
+
 /** What the source gives out next: the oldest record held, or what comes behind the last one. */
 static int64_t position_of(const struct assigned_partition *partition)
 {
@@ -91,8 +94,10 @@ bool source_query_end(struct record_source *source, const char *topic, int32_t n
     return query_offset(source, topic, number, timeout_ms, end);
 }
 
-bool source_query_ends(struct record_source *source, const struct progress_partition *partitions,
-                       size_t count, int timeout_ms, int64_t *ends)
+/** The same for partitions enough for one question. */
+static bool query_some_ends(struct record_source *source,
+                            const struct progress_partition *partitions, size_t count,
+                            int timeout_ms, int64_t *ends)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (size_t i = 0; i < count; i++) {
@@ -107,6 +112,23 @@ bool source_query_ends(struct record_source *source, const struct progress_parti
         ends[i] = is_known ? entry->offset : -1;
     }
     rd_kafka_topic_partition_list_destroy(list);
+    return is_answered;
+}
+
+bool source_query_ends(struct record_source *source, const struct progress_partition *partitions,
+                       size_t count, int timeout_ms, int64_t *ends)
+{
+    bool is_answered = true;
+    for (size_t at = 0; at < count;) {
+        size_t some = count - at < ENDS_ASKED_MAX ? count - at : ENDS_ASKED_MAX;
+        if (is_answered) {
+            is_answered = query_some_ends(source, partitions + at, some, timeout_ms, ends + at);
+        } else {
+            ends[at] = -1; /* nobody waits for the next answer either */
+            some = 1;
+        }
+        at += some;
+    }
     return is_answered;
 }
 

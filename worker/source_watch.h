@@ -24,8 +24,9 @@ __attribute__((warn_unused_result)) bool source_query_end(struct record_source *
                                                           const char *topic, int32_t number,
                                                           int timeout_ms, int64_t *end);
 
-/** The same end of `count` partitions with one request per broker, into `ends`; -1 where it is not
- * known. False: no answer within `timeout_ms`. */
+/** The same end of `count` partitions with one request per broker and few hundred of them, into
+ * `ends`; -1 where it is not known. False: no answer to one within `timeout_ms`, so no more are
+ * asked. */
 bool source_query_ends(struct record_source *source, const struct progress_partition *partitions,
                        size_t count, int timeout_ms, int64_t *ends);
 

@@ -3,6 +3,8 @@
 #include "worker/json_writer.h"
 #include "worker/version.h"
 
+enum { PARTITIONS_SHOWN = 256 };
+
 static void write_uint(struct json_writer *writer, const char *key, uint64_t value)
 {
     json_write_key_text(writer, key);
@@ -97,27 +99,60 @@ static void write_durations(const char *key, const struct durations *durations,
     json_write_object_end(writer);
 }
 
+static void write_partition(const struct metrics_view *view, const struct partition_lag *lag,
+                            struct json_writer *writer)
+{
+    json_write_object_begin(writer);
+    write_text(writer, "topic", lag->topic);
+    write_int(writer, "partition", lag->number);
+    write_int(writer, "position", lag->position);
+    write_int(writer, "committed", lag->committed);
+    write_int(writer, "end", lag->end);
+    write_int(writer, "lag", lag->lag);
+    write_int(writer, "processable_lag", lag->processable_lag);
+    if (lag->due_ms > 0) {
+        write_uint(writer, "due_in_ms",
+                   lag->due_ms > view->now_ms ? lag->due_ms - view->now_ms : 0);
+    }
+    json_write_object_end(writer);
+}
+
+/** The most lag first, then as the source has them. */
+static int compare_lags(const void *a, const void *b)
+{
+    const struct partition_lag *const *left = a;
+    const struct partition_lag *const *right = b;
+    if ((*left)->lag != (*right)->lag) {
+        return (*left)->lag > (*right)->lag ? -1 : 1;
+    }
+    return *left < *right ? -1 : *left > *right;
+}
+
+/** Those that lag most, as many as a person may look at, and what all of them come to. */
 static void write_partitions(const struct metrics_view *view, struct json_writer *writer)
 {
+    int64_t sum = -1;
+    const struct partition_lag **sorted =
+        calloc(view->lag_count + 1, sizeof(const struct partition_lag *));
+    for (size_t i = 0; i < view->lag_count; i++) {
+        int64_t lag = view->lags[i].lag;
+        sum = lag < 0 ? sum : sum < 0 ? lag : sum + lag;
+        if (sorted != NULL) {
+            sorted[i] = &view->lags[i];
+        }
+    }
+    write_uint(writer, "partition_count", view->lag_count);
+    write_int(writer, "lag", sum); /* -1: of none of them known */
     json_write_key_text(writer, "partitions");
     json_write_array_begin(writer);
-    for (size_t i = 0; i < view->lag_count; i++) {
-        const struct partition_lag *lag = &view->lags[i];
-        json_write_object_begin(writer);
-        write_text(writer, "topic", lag->topic);
-        write_int(writer, "partition", lag->number);
-        write_int(writer, "position", lag->position);
-        write_int(writer, "committed", lag->committed);
-        write_int(writer, "end", lag->end);
-        write_int(writer, "lag", lag->lag);
-        write_int(writer, "processable_lag", lag->processable_lag);
-        if (lag->due_ms > 0) {
-            write_uint(writer, "due_in_ms",
-                       lag->due_ms > view->now_ms ? lag->due_ms - view->now_ms : 0);
+    if (sorted != NULL) {
+        qsort(sorted, view->lag_count, sizeof(const struct partition_lag *), compare_lags);
+        for (size_t i = 0; i < view->lag_count && i < PARTITIONS_SHOWN; i++) {
+            write_partition(view, sorted[i], writer);
         }
-        json_write_object_end(writer);
     }
     json_write_array_end(writer);
+    free(sorted);
 }
 
 static void write_result(const struct recent_result *row, struct json_writer *writer)

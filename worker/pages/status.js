@@ -90,12 +90,10 @@ function showTiles(status) {
   const ops = rate(operationsSettled);
   const batches = rate((s) => s.counts.applied + s.counts.redelivered + s.counts.resent + s.counts.refused);
   const p99 = before ? quantile(status.process, before.process, 0.99) : null;
-  const known = status.partitions.filter((p) => p.lag >= 0);
-  const lag = known.reduce((sum, p) => sum + p.lag, 0);
   tile("ops", ops, count(ops));
   tile("batches", batches, count(batches));
   tile("p99", p99 ?? 0, p99 === null ? "–" : `≤ ${duration(p99)}`);
-  tile("lag", lag, known.length === 0 ? "–" : count(lag));
+  tile("lag", Math.max(0, status.lag), status.lag < 0 ? "–" : count(status.lag));
 }
 
 // ---- Tables ----
@@ -124,9 +122,10 @@ function bar(share, waiting) {
 
 function showPartitions(status) {
   const most = Math.max(1, ...status.partitions.map((p) => p.lag));
+  // The worker sends only those that lag most, in no other order.
   const sorted = [...status.partitions].sort((a, b) => b.lag - a.lag || (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition));
-  $("partitions-note").textContent = status.partitions.length === 0 ? "none assigned" :
-    `${status.partitions.length} assigned; the yellow part waits on purpose, for retries that are not due`;
+  $("partitions-note").textContent = status.partition_count === 0 ? "none assigned" :
+    `${status.partition_count} assigned${status.partition_count > 64 ? ", the 64 that lag most" : ""}; the yellow part waits on purpose, for retries that are not due`;
   fill("partitions", sorted.slice(0, 64).map((p) => {
     const waiting = p.lag >= 0 ? p.lag - p.processable_lag : 0;
     const due = p.due_in_ms === undefined ? "" : `${count(waiting)}, next in ${duration(p.due_in_ms)}`;
