@@ -8,17 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "worker/http_patience.h"
 #include "worker/interrupt.h"
+#include "worker/log_limit.h"
 
-enum { BACKLOG = 64, HOST_BYTES_MAX = 256, PORT_BYTES_MAX = 16 };
+enum { BACKLOG = 64, HOST_BYTES_MAX = 256, PORT_BYTES_MAX = 16, EXHAUSTED_PAUSE_MS = 100 };
+
+static const char descriptor_cure[] =
+    "raise the limit of open files (ulimit -n, LimitNOFILE) to 256 or more";
 
 struct http_server {
     struct MHD_Daemon *daemon;
-    const struct http_route *routes;
-    size_t route_count;
-    void *context;
+    struct http_server_parts parts;
+    struct log_limit limit; /* of the server's thread */
+    struct http_patience *patience;
 };
 
 /* ---- Listening ---- */
@@ -78,10 +84,11 @@ static int open_socket(const char *address, char *message, size_t message_bytes)
     }
     int socket_fd = listen_on(found);
     if (socket_fd < 0) {
-        (void)snprintf(message, message_bytes,
-                       "http.listen = \"%s\": %s; choose another address, port 0 for a free one, "
-                       "or off",
-                       address, strerror(errno));
+        bool is_exhausted = errno == EMFILE || errno == ENFILE;
+        (void)snprintf(message, message_bytes, "http.listen = \"%s\": %s; %s", address,
+                       strerror(errno),
+                       is_exhausted ? descriptor_cure
+                                    : "choose another address, port 0 for a free one, or off");
     }
     freeaddrinfo(found);
     return socket_fd;
@@ -135,7 +142,7 @@ static enum MHD_Result answer(struct http_server *server, const struct http_rout
     struct http_response response = {.status = MHD_HTTP_OK,
                                      .content_type = "text/plain; charset=utf-8"};
     buffer_init(&response.body, HTTP_BODY_BYTES_MAX);
-    route->handle(server->context, &request, &response);
+    route->handle(server->parts.context, &request, &response);
     enum MHD_Result result = MHD_NO;
     if (response.body.failed) {
         result = refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
@@ -147,6 +154,30 @@ static enum MHD_Result answer(struct http_server *server, const struct http_rout
     }
     buffer_deinit(&response.body);
     return result;
+}
+
+/** A connection's number stands in its socket context, one higher, since NULL is nobody's. */
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *server = context;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED && info != NULL) {
+        size_t number = http_patience_begin(server->patience, info->connect_fd);
+        *socket_context = (void *)(uintptr_t)(number + 1);
+    } else if (code == MHD_CONNECTION_NOTIFY_CLOSED && *socket_context != NULL) {
+        http_patience_end(server->patience, (size_t)(uintptr_t)*socket_context - 1);
+    }
+}
+
+static void renew(struct http_server *server, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (info != NULL && info->socket_context != NULL) {
+        http_patience_renew(server->patience, (size_t)(uintptr_t)info->socket_context - 1);
+    }
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
@@ -164,11 +195,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
      * first call would close the connection. */
     if (*state == NULL) {
         *state = server;
+        renew(server, connection);
         return MHD_YES;
     }
-    for (size_t i = 0; i < server->route_count; i++) {
-        if (strcmp(url, server->routes[i].path) == 0) {
-            return answer(server, &server->routes[i], connection);
+    for (size_t i = 0; i < server->parts.route_count; i++) {
+        if (strcmp(url, server->parts.routes[i].path) == 0) {
+            return answer(server, &server->parts.routes[i], connection);
         }
     }
     return refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such page; / is the first one\n");
@@ -176,43 +208,63 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 /* ---- Lifetime ---- */
 
-/** libmicrohttpd's messages are about clients' mistakes; the log is for what an operator can mend.
+/**
+ * libmicrohttpd's messages are about clients' mistakes; the log is for what an operator can mend.
+ * One is: no descriptor is left for a connection. It tries again at once then, and would spin, so
+ * its thread pauses here, where it comes by.
  */
-static void drop_message(void *context, const char *format, va_list arguments)
+static void take_message(void *context, const char *format, va_list arguments)
 {
-    (void)context;
-    (void)format;
     (void)arguments;
+    struct http_server *server = context;
+    if (strstr(format, "resource limit") == NULL) {
+        return;
+    }
+    if (log_limit_allows(&server->limit, clock_monotonic_ms(server->parts.clock), "limit", "")) {
+        struct log_line line;
+        log_begin(&line, server->parts.log, LOG_WARN, "http takes no connections");
+        log_text(&line, "reason", "no file descriptor is left");
+        log_text(&line, "cure", descriptor_cure);
+        log_end(&line);
+    }
+    struct timespec pause = {.tv_nsec = EXHAUSTED_PAUSE_MS * 1000000L};
+    (void)nanosleep(&pause, NULL);
 }
 
-struct http_server *http_server_start(const char *address, const struct http_route *routes,
-                                      size_t route_count, void *context, char *message,
+struct http_server *http_server_start(const struct http_server_parts *parts, char *message,
                                       size_t message_bytes)
 {
-    int socket_fd = open_socket(address, message, message_bytes);
+    int socket_fd = open_socket(parts->address, message, message_bytes);
     if (socket_fd < 0) {
         return NULL;
     }
     struct http_server *server = calloc(1, sizeof *server);
     if (server != NULL) {
-        *server =
-            (struct http_server){.routes = routes, .route_count = route_count, .context = context};
+        server->parts = *parts;
+        server->patience = http_patience_start(HTTP_CONNECTIONS_MAX, parts->clock);
+    }
+    if (server != NULL && server->patience != NULL) {
         sigset_t before;
         interrupt_block(&before);
         server->daemon = MHD_start_daemon(
             MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server,
-            MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL, /* first: it takes what is said below */
-            MHD_OPTION_LISTEN_SOCKET, socket_fd,            /* taken over */
-            MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
-            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEAD_BYTES_MAX,
-            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_SILENCE_S_MAX, MHD_OPTION_END);
+            MHD_OPTION_EXTERNAL_LOGGER, take_message,
+            server,                              /* first: it takes what is said below */
+            MHD_OPTION_LISTEN_SOCKET, socket_fd, /* taken over */
+            MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_CONNECTION_LIMIT,
+            (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            (size_t)HTTP_HEAD_BYTES_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+            (unsigned)HTTP_SILENCE_S_MAX, MHD_OPTION_END);
         interrupt_unblock(&before);
     }
     if (server == NULL || server->daemon == NULL) {
         (void)close(socket_fd);
+        if (server != NULL) {
+            http_patience_stop(server->patience);
+        }
         free(server);
         (void)snprintf(message, message_bytes, "http.listen = \"%s\": no memory or no thread",
-                       address);
+                       parts->address);
         return NULL;
     }
     return server;
@@ -224,6 +276,7 @@ void http_server_stop(struct http_server *server)
         return;
     }
     MHD_stop_daemon(server->daemon);
+    http_patience_stop(server->patience);
     free(server);
 }
 

@@ -14,6 +14,8 @@
 #define SCENESYNC_WORKER_HTTP_SERVER_H
 
 #include "protocol/buffer.h"
+#include "worker/clock.h"
+#include "worker/log.h"
 
 enum {
     HTTP_CONNECTIONS_MAX = 64,
@@ -50,12 +52,22 @@ struct http_route {
 
 struct http_server;
 
+/** All borrowed. */
+struct http_server_parts {
+    const char *address; /* "host:port" or "[v6]:port" */
+    const struct http_route *routes;
+    size_t route_count;
+    void *context; /* of the handlers */
+    struct log *log;
+    const struct clock *clock;
+};
+
 /**
- * Listens on `address`, "host:port" or "[v6]:port", and serves the routes, which are borrowed.
- * Returns owned; NULL with a sentence in `message` where that is not possible.
+ * Listens and serves. Where the process has no descriptor left for a connection, the log says so
+ * and the thread pauses between its tries. Returns owned; NULL with a sentence in `message` where
+ * that is not possible.
  */
-struct http_server *http_server_start(const char *address, const struct http_route *routes,
-                                      size_t route_count, void *context, char *message,
+struct http_server *http_server_start(const struct http_server_parts *parts, char *message,
                                       size_t message_bytes);
 
 /** "http://127.0.0.1:9464/", with the port that it has got where 0 was asked for. */

@@ -23,6 +23,7 @@ void interrupt_install(void)
     (void)sigaction(SIGINT, &count, NULL);
     (void)sigaction(SIGTERM, &count, NULL);
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 static void ask_reload(int number)

@@ -1,7 +1,7 @@
 /**
  * SIGINT and SIGTERM as a counter that loops look at: the first asks for a clean end, the second
- * for an immediate one. SIGHUP as a question that a loop takes up. SIGPIPE is ignored, so that a
- * closed pipe is an error of a write.
+ * for an immediate one. SIGHUP as a question that a loop takes up. SIGPIPE and SIGXFSZ are
+ * ignored, so that a closed pipe and a file that may not grow are errors of a write.
  *
  * Lifetime: the process; these two are the program's only mutable globals. Threading: the counter
  * may be read from any thread, the question taken by one.

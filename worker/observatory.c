@@ -244,9 +244,15 @@ struct observatory *observatory_start(const struct observatory_parts *parts, cha
         observatory_stop(observatory);
         return NULL;
     }
-    observatory->server =
-        http_server_start(parts->settings->http_listen, routes, sizeof routes / sizeof routes[0],
-                          observatory, message, message_bytes);
+    const struct http_server_parts server = {
+        .address = parts->settings->http_listen,
+        .routes = routes,
+        .route_count = sizeof routes / sizeof routes[0],
+        .context = observatory,
+        .log = parts->log,
+        .clock = parts->clock,
+    };
+    observatory->server = http_server_start(&server, message, message_bytes);
     if (observatory->server != NULL) {
         log_listening(observatory);
     } else if (settings_is_default(parts->settings, "http.listen")) {

@@ -129,6 +129,11 @@ void worker_process_await_log(struct worker_process *worker, const char *text, i
     }
 }
 
+long worker_process_pid(const struct worker_process *worker)
+{
+    return (long)worker->pid;
+}
+
 size_t worker_process_assigned(struct worker_process *worker)
 {
     static const char key[] = " assigned=";

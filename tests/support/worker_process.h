@@ -37,6 +37,9 @@ size_t worker_process_log_count(struct worker_process *worker, const char *text)
 /** Waits until `text` stands in the log. */
 void worker_process_await_log(struct worker_process *worker, const char *text, int timeout_ms);
 
+/** Its process id. */
+long worker_process_pid(const struct worker_process *worker);
+
 /** Partitions it holds, by its last word on them. */
 size_t worker_process_assigned(struct worker_process *worker);
 
