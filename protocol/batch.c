@@ -6,6 +6,7 @@
 #include "protocol/pack.h"
 #include "protocol/partition_name.h"
 #include "protocol/utf8.h"
+#include "protocol/wire_scan.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -177,7 +178,7 @@ static bool keys_scan(struct decoding *decoding)
     }
     for (uint32_t i = 0; i < pairs; i++) {
         const struct wire_value key = wire_peek(wire_skip(&cursor));
-        const struct span value = fields_read_value(&cursor, i + 1 == pairs);
+        const struct span value = wire_advance_member(&cursor, i + 1 == pairs);
         key_fault_note(decoding, &key);
         if (key.type != WIRE_STR) {
             continue;

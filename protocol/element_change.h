@@ -41,7 +41,8 @@ struct change {
     enum transform_field field; /* CHANGE_STORE_NUMBER */
     /* What element_patch() found it to meet; change_decide() leaves these alone. */
     const uint8_t *local_start;  /* of the target's pair with that key; NULL where it has none */
-    struct span local_value;     /* that pair's value */
+    const uint8_t *local_value;  /* of that pair's value */
+    const uint8_t *local_end;    /* of that pair; NULL where nobody had to look for it */
     struct change *next_matched; /* the next one in the target's order */
 };
 

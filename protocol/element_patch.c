@@ -18,9 +18,12 @@ struct plan {
     struct key_index index;
 };
 
+/** A document on its way into `out`. What needs no change is copied in runs. */
 struct merge {
     struct change_rules rules;
     struct buffer *out;
+    const uint8_t *at; /* what stands before it in the document has been dealt with */
+    const uint8_t *end;
     struct span kind; /* what is merged into the element's kind; absent: nothing */
 };
 
@@ -34,7 +37,6 @@ static bool make_plan(struct merge *merge, enum element_role role, struct span c
     plan->count = 0;
     plan->matched_count = 0;
     plan->deleted_count = 0;
-    plan->first_matched = NULL;
     plan->is_indexed = pair_count > KEY_INDEX_UNINDEXED_PAIRS_MAX;
     if (pair_count > FEW_CHANGES_MAX) {
         plan->changes = arena_alloc_array(merge->rules.arena, pair_count, sizeof *plan->changes);
@@ -46,9 +48,10 @@ static bool make_plan(struct merge *merge, enum element_role role, struct span c
     }
     for (uint32_t i = 0; i < pair_count; i++) {
         struct change *change = &plan->changes[plan->count];
-        element_read_pair(&cursor, &change->pair);
+        change->pair.start = cursor.at;
+        change->pair.key = wire_advance_text(&cursor);
+        change->pair.value = wire_advance_member(&cursor, i + 1 == pair_count);
         change->local_start = NULL;
-        change->next_matched = NULL;
         if (!change_decide(&merge->rules, role, change)) {
             return false;
         }
@@ -79,23 +82,35 @@ static struct change *find_change(const struct plan *plan, struct span key)
     return i < plan->count ? &plan->changes[i] : NULL;
 }
 
-/** Finds the target's pairs that the changes touch; stops early where all have met theirs. */
+/**
+ * Finds the target's pairs that the changes touch, from its first one at the cursor on. Stops where
+ * all have met theirs; so the value that the last one meets is not even passed over.
+ */
 static void match_target(struct plan *plan, struct wire_cursor cursor, uint32_t pair_count)
 {
     struct change **link = &plan->first_matched;
-    for (uint32_t i = 0; i < pair_count && plan->matched_count < plan->count; i++) {
-        struct element_pair pair;
-        element_read_pair(&cursor, &pair);
-        struct change *change = find_change(plan, pair.key);
-        if (change != NULL) {
-            change->local_start = pair.start;
-            change->local_value = pair.value;
-            *link = change;
-            link = &change->next_matched;
-            plan->matched_count++;
-            plan->deleted_count += change->action == CHANGE_DELETE;
+    uint32_t unmatched = plan->count;
+    for (; pair_count > 0 && unmatched > 0; pair_count--) {
+        const uint8_t *start = cursor.at;
+        struct change *change = find_change(plan, wire_advance_text(&cursor));
+        if (change == NULL) {
+            (void)wire_advance_whole(&cursor);
+            continue;
+        }
+        change->local_start = start;
+        change->local_value = cursor.at;
+        change->local_end = NULL;
+        *link = change;
+        link = &change->next_matched;
+        plan->deleted_count += change->action == CHANGE_DELETE;
+        unmatched--;
+        if (unmatched > 0) {
+            (void)wire_advance_whole(&cursor);
+            change->local_end = cursor.at;
         }
     }
+    *link = NULL;
+    plan->matched_count = plan->count - unmatched;
 }
 
 static uint32_t count_added(const struct plan *plan)
@@ -111,10 +126,27 @@ static uint32_t count_added(const struct plan *plan)
     return added;
 }
 
-static bool merge_map(struct merge *merge, enum element_role role, struct span target,
-                      struct span changes, uint32_t depth);
+/** Where the value that begins at `at` in the document ends. */
+static const uint8_t *value_end(const struct merge *merge, const uint8_t *at)
+{
+    struct wire_cursor cursor = {.at = at, .end = merge->end};
+    (void)wire_advance_whole(&cursor);
+    return cursor.at;
+}
 
-/** Appends the new value of a key that is not deleted. */
+/** Copies the document up to `until`. */
+static void copy_until(struct merge *merge, const uint8_t *until)
+{
+    element_append_run(merge->out, merge->at, until);
+    merge->at = until;
+}
+
+static bool merge_map(struct merge *merge, enum element_role role, const uint8_t *target,
+                      struct span changes, uint32_t depth);
+static bool write_map(struct merge *merge, enum element_role role, struct span changes,
+                      uint32_t depth);
+
+/** Appends the value that a key gets which is not deleted. */
 static bool write_value(struct merge *merge, const struct change *change, uint32_t depth)
 {
     switch (change->action) {
@@ -128,9 +160,7 @@ static bool write_value(struct merge *merge, const struct change *change, uint32
         pack_str(merge->out, change->pair.value);
         break;
     case CHANGE_MERGE:
-        return merge_map(merge, change->role,
-                         change->local_start != NULL ? change->local_value : (struct span){0},
-                         change->pair.value, depth + 1);
+        return write_map(merge, change->role, change->pair.value, depth + 1);
     case CHANGE_IGNORE:
     case CHANGE_DELETE:
         assert(false && "nothing is written for these");
@@ -138,25 +168,20 @@ static bool write_value(struct merge *merge, const struct change *change, uint32
     return true;
 }
 
-/** Appends the target from `at` on, with the changes that met a pair of it in their places. */
-static bool write_target(struct merge *merge, const struct plan *plan, const uint8_t *at,
-                         const uint8_t *end, uint32_t depth)
+/** Deals with a pair of the document that a change has met. */
+static bool change_pair(struct merge *merge, const struct change *change, uint32_t depth)
 {
-    for (const struct change *change = plan->first_matched; change != NULL;
-         change = change->next_matched) {
-        const struct span *local = &change->local_value;
-        bool deleted = change->action == CHANGE_DELETE;
-        /* All since the last change at once, with this one's key unless it goes. */
-        element_append_run(merge->out, at, deleted ? change->local_start : local->data);
-        at = local->data + local->size;
-        if (!deleted && !write_value(merge, change, depth)) {
-            return false;
-        }
+    const uint8_t *value = change->local_value;
+    if (change->action == CHANGE_MERGE && wire_lead_is_map(*value)) {
+        return merge_map(merge, change->role, value, change->pair.value, depth + 1);
     }
-    element_append_run(merge->out, at, end);
-    return true;
+    bool is_deleted = change->action == CHANGE_DELETE;
+    copy_until(merge, is_deleted ? change->local_start : value);
+    merge->at = change->local_end != NULL ? change->local_end : value_end(merge, value);
+    return is_deleted || write_value(merge, change, depth);
 }
 
+/** Appends the pairs for the keys that the target does not have. */
 static bool write_added(struct merge *merge, const struct plan *plan, uint32_t depth)
 {
     for (uint32_t i = 0; i < plan->count; i++) {
@@ -172,35 +197,54 @@ static bool write_added(struct merge *merge, const struct plan *plan, uint32_t d
     return true;
 }
 
-/**
- * Appends `target` with `changes` merged into it. A target that is absent or not a map counts as
- * the empty map, as RFC 7396 has it. Recursion follows the nesting of the changes.
- */
-static bool merge_map(struct merge *merge, enum element_role role, struct span target,
-                      struct span changes, uint32_t depth)
+/** Appends a map where the document has none: the changes merged into the empty one, as RFC 7396
+ * has it. Recursion follows the nesting of the changes. */
+static bool write_map(struct merge *merge, enum element_role role, struct span changes,
+                      uint32_t depth)
 {
-    static const uint8_t empty_map[] = {0x80};
-    assert(depth < WIRE_DEPTH_MAX); /* wire_check_strict() refuses deeper ones */
-    if (span_is_absent(target) || !wire_is_map(target)) {
-        target = span_make(empty_map, sizeof empty_map);
-    }
     struct plan plan;
+    assert(depth < WIRE_DEPTH_MAX); /* wire_check_strict() refuses deeper ones */
     if (!make_plan(merge, role, changes, &plan)) {
         return false;
     }
-    struct wire_cursor cursor = wire_cursor_of(target);
+    pack_map(merge->out, count_added(&plan));
+    return write_added(merge, &plan, depth);
+}
+
+/**
+ * Merges the changes into the map at `target` in the document, and deals with that up to the last
+ * pair that changes. Recursion follows the nesting of the changes.
+ */
+static bool merge_map(struct merge *merge, enum element_role role, const uint8_t *target,
+                      struct span changes, uint32_t depth)
+{
+    struct plan plan;
+    assert(depth < WIRE_DEPTH_MAX); /* wire_check_strict() refuses deeper ones */
+    if (!make_plan(merge, role, changes, &plan)) {
+        return false;
+    }
+    struct wire_cursor cursor = {.at = target, .end = merge->end};
     uint32_t pair_count = wire_advance_map(&cursor);
     match_target(&plan, cursor, pair_count);
 
     uint32_t added_count = count_added(&plan);
     uint32_t count = pair_count - plan.deleted_count + added_count;
-    const uint8_t *at = target.data;
     if (count != pair_count) {
+        copy_until(merge, target);
         pack_map(merge->out, count);
-        at = cursor.at;
+        merge->at = cursor.at;
     }
-    return write_target(merge, &plan, at, cursor.end, depth) &&
-           (added_count == 0 || write_added(merge, &plan, depth));
+    for (const struct change *change = plan.first_matched; change != NULL;
+         change = change->next_matched) {
+        if (!change_pair(merge, change, depth)) {
+            return false;
+        }
+    }
+    if (added_count == 0) {
+        return true;
+    }
+    copy_until(merge, value_end(merge, target));
+    return write_added(merge, &plan, depth);
 }
 
 /**
@@ -218,15 +262,21 @@ static bool patch(struct element_document document, struct span changes,
                   const struct limits *limits, const struct change_rules *rules, struct buffer *out)
 {
     struct error *error = rules->error;
-    struct merge merge = {.rules = *rules, .out = out};
+    struct merge merge = {
+        .rules = *rules,
+        .out = out,
+        .at = document.bytes.data,
+        .end = document.bytes.data + document.bytes.size,
+    };
     size_t start = out->size;
     if (out->failed) {
         return element_fail_memory(error);
     }
-    if (!merge_map(&merge, ELEMENT_ROLE_TOP, document.bytes, changes, 0)) {
+    if (!merge_map(&merge, ELEMENT_ROLE_TOP, document.bytes.data, changes, 0)) {
         element_take_back(out, start);
         return false;
     }
+    copy_until(&merge, merge.end);
     if (!element_finish(out, start, limits, error)) {
         return false;
     }

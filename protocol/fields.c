@@ -30,21 +30,11 @@ void fields_collect(struct span map, const struct field_name *names, size_t coun
         } else {
             (void)wire_advance_whole(&cursor);
         }
-        const struct span value = fields_read_value(&cursor, pair + 1 == pairs);
+        const struct span value = wire_advance_member(&cursor, pair + 1 == pairs);
         if (found < count && span_is_absent(values[found])) {
             values[found] = value;
         }
     }
-}
-
-struct span fields_read_value(struct wire_cursor *cursor, bool is_last)
-{
-    if (!is_last) {
-        return wire_skip(cursor);
-    }
-    const struct span value = span_make(cursor->at, (size_t)(cursor->end - cursor->at));
-    cursor->at = cursor->end;
-    return value;
 }
 
 bool fields_is_absent(struct span raw)

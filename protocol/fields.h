@@ -42,12 +42,6 @@ size_t fields_find_name(const struct field_name *names, size_t count, struct spa
 void fields_collect(struct span map, const struct field_name *names, size_t count,
                     struct span *values);
 
-/**
- * Reads the next value of a container whose bytes the cursor was made of. The last one is all that
- * is left, so it is not walked through: often that is nearly everything (a batch's operations).
- */
-struct span fields_read_value(struct wire_cursor *cursor, bool is_last);
-
 /** True for an absent span and for nil. */
 bool fields_is_absent(struct span raw);
 

@@ -19,8 +19,7 @@ struct key {
 /** A container that is open. */
 struct level {
     uint64_t left;   /* items or pairs still to come */
-    struct key *key; /* a map's first one */
-    bool is_map;
+    struct key *key; /* a map's first one; NULL: an array */
 };
 
 /** Where the check stands. */
@@ -121,7 +120,7 @@ static inline bool open_level(struct walk *walk, uint8_t lead)
         return false;
     }
     *walk->outer++ = walk->now;
-    walk->now = (struct level){.left = count, .key = walk->key, .is_map = is_map};
+    walk->now = (struct level){.left = count, .key = is_map ? walk->key : NULL};
     if (walk->outer > walk->deepest) {
         walk->deepest = walk->outer;
     }
@@ -161,11 +160,13 @@ bool wire_quick_check(struct span message, struct wire_structure *out)
     for (;;) {
         if (walk.now.left > 0) {
             walk.now.left--;
-            if ((walk.now.is_map && !take_key(&walk)) || !take_value(&walk)) {
+            if ((walk.now.key != NULL && !take_key(&walk)) || !take_value(&walk)) {
                 return false;
             }
         } else if (walk.outer > levels) {
-            walk.key = walk.now.key;
+            if (walk.now.key != NULL) {
+                walk.key = walk.now.key;
+            }
             walk.now = *--walk.outer;
         } else {
             break;

@@ -183,4 +183,18 @@ static inline struct span wire_advance_whole(struct wire_cursor *cursor)
     return span_make(start, (size_t)(at - start));
 }
 
+/**
+ * The same for a member of a container whose bytes the cursor was made of. The last one is all that
+ * is left, so it is not walked through: often that is nearly everything.
+ */
+static inline struct span wire_advance_member(struct wire_cursor *cursor, bool is_last)
+{
+    if (!is_last) {
+        return wire_advance_whole(cursor);
+    }
+    struct span value = span_make(cursor->at, (size_t)(cursor->end - cursor->at));
+    cursor->at = cursor->end;
+    return value;
+}
+
 #endif

@@ -227,6 +227,36 @@ Test(element_patch, limits_the_text)
                    "shorten it");
 }
 
+Test(element_patch, looks_again_at_a_valid_kind_where_changes_may_spoil_it)
+{
+    static const struct {
+        const char *changes;
+        bool is_fine;
+    } cases[] = {
+        {"{'kind':{'data':{'content':'wxyz'}}}", false},
+        {"{'kind':{'type':null}}", false},
+        {"{'kind':{'type':5}}", false},
+        {"{'kind':{'type':{}}}", false},
+        {"{'kind':{'data':{'content':'xyz'}}}", true},
+        {"{'kind':{'data':{'content':[1,2,3,4,5,6,7]}}}", true},
+        {"{'kind':{'type':'another','data':null}}", true},
+        {"{'kind':null}", true}, /* ignored */
+        {"{'a':'longer than a text'}", true},
+    };
+    limits.text_bytes_max = 3;
+    struct element_document document = {
+        .bytes = message_of("{'kind':{'type':'T','data':{'content':'abc'}}}"),
+        .has_checked_kind = true,
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        buffer_clear(&out);
+        bool is_fine =
+            element_patch(document, message_of(cases[i].changes), &limits, &arena, &out, &error);
+        cr_assert_eq(is_fine, cases[i].is_fine, "%s", cases[i].changes);
+        cr_assert(is_fine || (error.code == ERROR_INVALID_OPERATION && out.size == 0));
+    }
+}
+
 Test(element_patch, limits_the_size_of_the_result)
 {
     const char *document = "{" K ",'a':1}";
