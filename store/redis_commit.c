@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <hiredis/hiredis.h>
 
-#include "protocol/pack.h"
 #include "protocol/decimal.h"
+#include "protocol/pack.h"
 #include "store/position.h"
 #include "store/redis_command.h"
 #include "store/redis_keys.h"

@@ -1,5 +1,7 @@
 #include "worker/status_json.h"
 
+#include <stdlib.h>
+
 #include "worker/json_writer.h"
 #include "worker/version.h"
 
