@@ -9,7 +9,7 @@
  *
  * Lifetime: values are views into the message. Nothing allocates except wire_check_strict() for
  * maps of more than 16 keys (arena, up to 48 bytes per key). Threading: stateless. Cost: one pass
- * per call, no recursion.
+ * per call, two for a structural check of bytes that break a rule; no recursion.
  */
 #ifndef SCENESYNC_PROTOCOL_WIRE_H
 #define SCENESYNC_PROTOCOL_WIRE_H
