@@ -1,7 +1,5 @@
 #include "protocol/pack.h"
 
-#include <msgpack.h>
-
 /* First bytes, as the specification names them. */
 enum {
     TYPE_FIXMAP = 0x80,
@@ -175,9 +173,4 @@ void pack_map(struct buffer *out, uint32_t count)
 void pack_raw(struct buffer *out, struct span raw)
 {
     buffer_append_span(out, raw);
-}
-
-const char *pack_library_version(void)
-{
-    return msgpack_version();
 }

@@ -29,7 +29,4 @@ static inline void pack_text(struct buffer *out, const char *text)
 /** Appends a value that is encoded already. */
 void pack_raw(struct buffer *out, struct span raw);
 
-/** The version of msgpack-c that is linked, e.g. "4.0.0". Static. */
-const char *pack_library_version(void);
-
 #endif

@@ -5,7 +5,7 @@
  * Why not msgpack-c's unpacker: it allocates by the count a message claims (5 bytes can reserve
  * 512 MiB), reports deep nesting as out of memory, takes trailing bytes and duplicate keys as
  * success, and gives objects where the byte-exact preservation of protocol.md section 3 needs views
- * of the bytes. msgpack-c writes (pack.h) and is the oracle of this module's tests.
+ * of the bytes. msgpack-c is the oracle of this module's tests.
  *
  * Lifetime: values are views into the message. Nothing allocates except wire_check_strict() for
  * maps of more than 16 keys (arena, up to 48 bytes per key). Threading: stateless. Cost: one pass

@@ -1,5 +1,6 @@
 /**
- * JSON text to MessagePack, for `scenesync produce`: one value, its keys in the order given.
+ * JSON text to MessagePack, for `scenesync produce`: one value, its keys in the order given. It is
+ * written by msgpack-c, as producers do, and not by the worker's own pack.h.
  *
  * Integers stay integers (up to 64 bits signed), numbers with a point or an exponent become
  * float64. Duplicate keys are refused, as the worker would. Threading: stateless. Cost: jansson
