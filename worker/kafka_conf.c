@@ -24,7 +24,7 @@ static const struct property defaults[] = {
     /* A cycle takes 6 MiB, and the next one is decoded meanwhile: with a queue that holds no more
      * than both, everybody waits for the next fetch. It bounds a fetch as well, all of which a
      * record at work keeps in memory. */
-    {KAFKA_CLIENT_CONSUMER, "queued.max.messages.kbytes", "32768"},
+    {KAFKA_CLIENT_CONSUMER, "queued.max.messages.kbytes", "65536"},
     /* More of one partition at a time: more batches of one scene in a cycle, and in one commit. */
     {KAFKA_CLIENT_CONSUMER, "fetch.message.max.bytes", "4194304"},
     {KAFKA_CLIENT_CONSUMER, "allow.auto.create.topics", "false"},
