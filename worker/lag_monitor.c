@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/source_watch.h"
+#include "worker/source_ends.h"
 #include "worker/ticker.h"
 
 enum { ANSWER_MS = 1000, TICK_MS = 100 };
@@ -15,15 +15,19 @@ struct lag_monitor {
     const char *ops_topic;
     struct ticker *ticker;
     /* The ticker's thread's own. */
+    struct ticker *running; /* that of the tick under way */
     bool is_asked;
     uint64_t asked_ms; /* monotonic */
+    struct partition_ends ends;
     /* Everybody's. */
-    pthread_mutex_t mutex; /* over the table */
-    struct partition_lag *table;
+    pthread_mutex_t mutex;       /* over the table */
+    struct partition_lag *table; /* ages as of looked_ms */
     size_t count;
-    uint64_t answered_ms; /* monotonic */
+    uint64_t looked_ms, answered_ms; /* monotonic */
     bool was_answered;
 };
+
+/* ---- What it means ---- */
 
 static int64_t not_negative(int64_t number)
 {
@@ -41,6 +45,7 @@ struct partition_lag partition_lag_of(const struct progress_partition *partition
         .lag = -1,
         .processable_lag = -1,
         .due_ms = partition->waits_from >= 0 ? partition->due_ms : 0,
+        .age_ms = end >= 0 ? 0 : UINT64_MAX,
     };
     if (lag.position < 0 || end < 0) {
         return lag;
@@ -53,51 +58,89 @@ struct partition_lag partition_lag_of(const struct progress_partition *partition
     return lag;
 }
 
+bool partition_lag_is_current(const struct partition_lag *lag)
+{
+    return lag->age_ms < LAG_MONITOR_AGE_MS_MAX;
+}
+
+/* ---- Looking ---- */
+
+/* Once the thread is to end, nobody answers: its end waits for one question at most. */
+static enum partition_ends_answer ask(void *context, struct partition_end *const *rows,
+                                      size_t count)
+{
+    const struct lag_monitor *monitor = context;
+    return ticker_must_end(monitor->running)
+               ? PARTITION_ENDS_SILENT
+               : source_query_ends(monitor->source, rows, count, ANSWER_MS);
+}
+
+static bool find_leaders(void *context, struct partition_end *rows, size_t count)
+{
+    const struct lag_monitor *monitor = context;
+    return !ticker_must_end(monitor->running) &&
+           source_find_leaders(monitor->source, rows, count, ANSWER_MS);
+}
+
 /** Takes a new table; the old one is freed. */
 static void put_up(struct lag_monitor *monitor, struct partition_lag *table, size_t count,
-                   bool is_answered)
+                   uint64_t now_ms, bool is_answered)
 {
     (void)pthread_mutex_lock(&monitor->mutex);
     struct partition_lag *old = monitor->table;
     monitor->table = table;
     monitor->count = count;
+    monitor->looked_ms = now_ms;
     if (is_answered) {
         monitor->was_answered = true;
-        monitor->answered_ms = clock_monotonic_ms(monitor->clock);
+        monitor->answered_ms = now_ms;
     }
     (void)pthread_mutex_unlock(&monitor->mutex);
     free(old);
 }
 
 /** Asks Kafka for the ends of the partitions, and puts up what that means. */
+static void look_at(struct lag_monitor *monitor, const struct progress_partition *partitions,
+                    size_t count)
+{
+    struct partition_lag *table = calloc(count + 1, sizeof *table);
+    if (table == NULL || !partition_ends_set(&monitor->ends, partitions, count)) {
+        free(table);
+        return;
+    }
+    const struct partition_ends_kafka kafka = {
+        .ask = ask, .find_leaders = find_leaders, .context = monitor, .clock = monitor->clock};
+    bool is_answered = count > 0
+                           ? partition_ends_look(&monitor->ends, &kafka)
+                           : source_kafka_answers(monitor->source, monitor->ops_topic, ANSWER_MS);
+    uint64_t now_ms = clock_monotonic_ms(monitor->clock);
+    for (size_t i = 0; i < count; i++) {
+        const struct partition_end *row = &monitor->ends.rows[i];
+        table[i] = partition_lag_of(&partitions[i], row->end);
+        table[i].age_ms = row->end >= 0 ? now_ms - row->told_ms : UINT64_MAX;
+    }
+    put_up(monitor, table, count, now_ms, is_answered);
+    if (is_answered) {
+        progress_note_broker(monitor->progress, true);
+    }
+}
+
 static void look(struct lag_monitor *monitor)
 {
     struct progress_partition *partitions = NULL;
     size_t count = 0;
-    bool is_copied = progress_copy_partitions(monitor->progress, &partitions, &count);
-    int64_t *ends = is_copied ? calloc(count + 1, sizeof *ends) : NULL;
-    struct partition_lag *table = is_copied ? calloc(count + 1, sizeof *table) : NULL;
-    if (ends != NULL && table != NULL) {
-        bool is_answered =
-            count > 0 ? source_query_ends(monitor->source, partitions, count, ANSWER_MS, ends)
-                      : source_query_end(monitor->source, monitor->ops_topic, 0, ANSWER_MS, ends);
-        for (size_t i = 0; i < count; i++) {
-            table[i] = partition_lag_of(&partitions[i], ends[i]);
-        }
-        put_up(monitor, table, count, is_answered);
-        table = NULL;
+    if (progress_copy_partitions(monitor->progress, &partitions, &count)) {
+        look_at(monitor, partitions, count);
+        free(partitions);
     }
-    free(table);
-    free(ends);
-    free(partitions);
 }
 
 /* First the cycle's thread is asked where it stands, then Kafka where the logs end: the other way
  * round an idle worker would seem to lag. A cycle that does not answer for long stands still. */
 static void tick(struct ticker *ticker, void *context)
 {
-    (void)ticker;
     struct lag_monitor *monitor = context;
+    monitor->running = ticker;
     uint64_t since_asked_ms = clock_monotonic_ms(monitor->clock) - monitor->asked_ms;
     if (monitor->is_asked && (progress_has_told_partitions(monitor->progress) ||
                               since_asked_ms >= LAG_MONITOR_INTERVAL_MS)) {
@@ -139,6 +182,7 @@ void lag_monitor_stop(struct lag_monitor *monitor)
         return;
     }
     ticker_stop(monitor->ticker);
+    partition_ends_deinit(&monitor->ends);
     free(monitor->table);
     (void)pthread_mutex_destroy(&monitor->mutex);
     free(monitor);
@@ -149,14 +193,17 @@ bool lag_monitor_read(struct lag_monitor *monitor, struct partition_lag **copy, 
 {
     *copy = NULL;
     (void)pthread_mutex_lock(&monitor->mutex);
+    uint64_t now_ms = clock_monotonic_ms(monitor->clock);
     *count = monitor->count;
-    *age_ms = monitor->was_answered ? clock_monotonic_ms(monitor->clock) - monitor->answered_ms
-                                    : UINT64_MAX;
+    *age_ms = monitor->was_answered ? now_ms - monitor->answered_ms : UINT64_MAX;
     if (monitor->count > 0) {
         *copy = malloc(monitor->count * sizeof **copy);
     }
     if (*copy != NULL) {
         memcpy(*copy, monitor->table, monitor->count * sizeof **copy);
+    }
+    for (size_t i = 0; *copy != NULL && i < monitor->count; i++) {
+        (*copy)[i].age_ms += (*copy)[i].end >= 0 ? now_ms - monitor->looked_ms : 0;
     }
     (void)pthread_mutex_unlock(&monitor->mutex);
     return *copy != NULL || *count == 0;

@@ -162,6 +162,7 @@ static void write_age(const struct metric *metric, const struct metrics_view *vi
 
 /* ---- Partitions ---- */
 
+/* A sample that is missing says better than a number that it is not known, or was long ago. */
 static void write_partitions(const struct metric *metric, const struct metrics_view *view,
                              int64_t (*value_of)(const struct partition_lag *lag), bool has_group,
                              struct buffer *out)
@@ -169,7 +170,7 @@ static void write_partitions(const struct metric *metric, const struct metrics_v
     for (size_t i = 0; i < view->lag_count; i++) {
         const struct partition_lag *lag = &view->lags[i];
         if (value_of(lag) < 0) {
-            continue; /* not known: a missing sample says so better than a number */
+            continue;
         }
         struct metrics_sample sample = metrics_sample_of(out, metric->name);
         if (has_group) {
@@ -183,12 +184,12 @@ static void write_partitions(const struct metric *metric, const struct metrics_v
 
 static int64_t lag_of(const struct partition_lag *lag)
 {
-    return lag->lag;
+    return partition_lag_is_current(lag) ? lag->lag : -1;
 }
 
 static int64_t processable_lag_of(const struct partition_lag *lag)
 {
-    return lag->processable_lag;
+    return partition_lag_is_current(lag) ? lag->processable_lag : -1;
 }
 
 static int64_t committed_of(const struct partition_lag *lag)
@@ -198,7 +199,7 @@ static int64_t committed_of(const struct partition_lag *lag)
 
 static int64_t end_of(const struct partition_lag *lag)
 {
-    return lag->end;
+    return partition_lag_is_current(lag) ? lag->end : -1;
 }
 
 static void write_lag(const struct metric *metric, const struct metrics_view *view,
@@ -229,6 +230,16 @@ static void write_assigned(const struct metric *metric, const struct metrics_vie
                            struct buffer *out)
 {
     write_number(metric, view->lag_count, out);
+}
+
+static void write_unknown(const struct metric *metric, const struct metrics_view *view,
+                          struct buffer *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < view->lag_count; i++) {
+        count += partition_lag_is_current(&view->lags[i]) ? 0 : 1;
+    }
+    write_number(metric, count, out);
 }
 
 /* ---- State ---- */
@@ -373,9 +384,13 @@ static const struct metric metrics[] = {
      "Where the partition's log ends.", write_ends, 0},
     {"scenesync_assigned_partitions", "gauge", "", "Partitions that this worker has.",
      write_assigned, 0},
+    {"scenesync_unknown_lag_partitions", "gauge", "",
+     "Those of which Kafka has not told the end for 10 s: their lag is missing above.",
+     write_unknown, 0},
     {"scenesync_ready", "gauge", "", "1 where /readyz says so.", write_ready, 0},
     {"scenesync_dependency_up", "gauge", "dependency",
-     "1 where it answers: kafka, redis. At 0 the worker waits; nothing is lost.",
+     "1 where it answers: kafka, redis. At 0 the worker waits; nothing is lost. Kafka answers as "
+     "long as it does about any partition.",
      write_dependencies, 0},
     {"scenesync_last_progress_seconds", "gauge", "",
      "Since the cycle last got further; a wait for a dependency counts as progress.", write_silence,

@@ -12,12 +12,7 @@
 #include "worker/scene_viewer.h"
 #include "worker/status_json.h"
 
-enum {
-    STATUS_OK = 200,
-    STATUS_UNAVAILABLE = 503,
-    ANSWER_AGE_MS_MAX = 10000, /* Kafka counts as away where it has not answered for so long */
-    LIVE_SILENCE_MS_MAX = 60000
-};
+enum { STATUS_OK = 200, STATUS_UNAVAILABLE = 503, LIVE_SILENCE_MS_MAX = 60000 };
 
 struct observatory {
     struct observatory_parts parts;
@@ -56,7 +51,7 @@ static void look(const struct observatory *observatory, struct sight *sight)
         .is_ready = progress_is_ready(parts->progress, sight->not_ready),
         .store_is_up = activity == PROGRESS_IDLE || activity == PROGRESS_WORKING ||
                        activity == PROGRESS_BROKER_AWAY,
-        .broker_is_up = age_ms < ANSWER_AGE_MS_MAX && !progress_broker_is_silent(parts->progress),
+        .broker_is_up = age_ms < LAG_MONITOR_AGE_MS_MAX,
         .silence_ms = progress_silence_ms(parts->progress),
         .now_ms = clock_monotonic_ms(parts->clock),
     };

@@ -110,11 +110,6 @@ uint64_t progress_silence_ms(const struct progress *progress)
     return since(now_ms, atomic_load(&progress->advanced_ms));
 }
 
-bool progress_broker_is_silent(const struct progress *progress)
-{
-    return atomic_load(&progress->silent_since_ms) != 0;
-}
-
 bool progress_is_ready(const struct progress *progress, char *reason)
 {
     uint64_t now_ms = clock_monotonic_ms(progress->clock);

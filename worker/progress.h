@@ -106,11 +106,9 @@ bool progress_is_stalled(const struct progress *progress);
  */
 bool progress_is_ready(const struct progress *progress, char *reason);
 
-/** What the cycle's thread does; since when it has not got further; whether Kafka does not answer
- * the watchdog. */
+/** What the cycle's thread does; since when it has not got further. */
 enum progress_activity progress_activity_of(const struct progress *progress);
 uint64_t progress_silence_ms(const struct progress *progress);
-bool progress_broker_is_silent(const struct progress *progress);
 
 /* ---- The watchdog's thread ---- */
 
@@ -123,7 +121,9 @@ __attribute__((warn_unused_result)) bool progress_copy_partitions(struct progres
                                                                   struct progress_partition **copy,
                                                                   size_t *count);
 
-/** Whether Kafka answers what the watchdog asks it. */
+/** Whether Kafka answers what the watchdog asks it. The lag monitor says so, too, where it has an
+ * answer: the watchdog has time for a few partitions only, which may be those that cannot be had.
+ */
 void progress_note_broker(struct progress *progress, bool answers);
 
 void progress_set_stalled(struct progress *progress);

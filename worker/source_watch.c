@@ -5,7 +5,6 @@
 #include "worker/source_internal.h"
 
 /* In librdkafka an answer takes time with the square of the partitions asked about. */
-enum { ENDS_ASKED_MAX = 500 };
 
 /** What the source gives out next: the oldest record held, or what comes behind the last one. */
 static int64_t position_of(const struct assigned_partition *partition)
@@ -92,44 +91,6 @@ bool source_query_end(struct record_source *source, const char *topic, int32_t n
 {
     *end = RD_KAFKA_OFFSET_END;
     return query_offset(source, topic, number, timeout_ms, end);
-}
-
-/** The same for partitions enough for one question. */
-static bool query_some_ends(struct record_source *source,
-                            const struct progress_partition *partitions, size_t count,
-                            int timeout_ms, int64_t *ends)
-{
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
-    for (size_t i = 0; i < count; i++) {
-        rd_kafka_topic_partition_list_add(list, partitions[i].topic, partitions[i].number)->offset =
-            RD_KAFKA_OFFSET_END;
-    }
-    bool is_answered = rd_kafka_offsets_for_times(source->consumer, list, timeout_ms) ==
-                       RD_KAFKA_RESP_ERR_NO_ERROR;
-    for (size_t i = 0; i < count; i++) {
-        const rd_kafka_topic_partition_t *entry = &list->elems[i]; /* they are filled in in place */
-        bool is_known = is_answered && entry->err == RD_KAFKA_RESP_ERR_NO_ERROR;
-        ends[i] = is_known ? entry->offset : -1;
-    }
-    rd_kafka_topic_partition_list_destroy(list);
-    return is_answered;
-}
-
-bool source_query_ends(struct record_source *source, const struct progress_partition *partitions,
-                       size_t count, int timeout_ms, int64_t *ends)
-{
-    bool is_answered = true;
-    for (size_t at = 0; at < count;) {
-        size_t some = count - at < ENDS_ASKED_MAX ? count - at : ENDS_ASKED_MAX;
-        if (is_answered) {
-            is_answered = query_some_ends(source, partitions + at, some, timeout_ms, ends + at);
-        } else {
-            ends[at] = -1; /* nobody waits for the next answer either */
-            some = 1;
-        }
-        at += some;
-    }
-    return is_answered;
 }
 
 bool source_query_committed(struct record_source *source, const char *topic, int32_t number,

@@ -1,6 +1,7 @@
 /**
  * What the watchdog (watchdog.h) and the lag monitor (lag_monitor.h) need of the source: how the
- * partitions stand, where they end, and leaving the group while the cycle's thread hangs.
+ * partitions stand, where one ends, and leaving the group while the cycle's thread hangs.
+ * source_ends.h is for all of them at once.
  *
  * Lifetime: the source's. Threading: source_tell_partitions() belongs to the cycle's thread; the
  * others may be called from any other thread and touch nothing of the source that changes.
@@ -23,12 +24,6 @@ __attribute__((warn_unused_result)) bool source_query_first(struct record_source
 __attribute__((warn_unused_result)) bool source_query_end(struct record_source *source,
                                                           const char *topic, int32_t number,
                                                           int timeout_ms, int64_t *end);
-
-/** The same end of `count` partitions with one request per broker and few hundred of them, into
- * `ends`; -1 where it is not known. False: no answer to one within `timeout_ms`, so no more are
- * asked. */
-bool source_query_ends(struct record_source *source, const struct progress_partition *partitions,
-                       size_t count, int timeout_ms, int64_t *ends);
 
 /** The offset up to which the group has committed a partition, from Kafka, within `timeout_ms`; -1:
  * nothing was committed. False: no answer. */

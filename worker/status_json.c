@@ -112,6 +112,10 @@ static void write_partition(const struct metrics_view *view, const struct partit
     write_int(writer, "end", lag->end);
     write_int(writer, "lag", lag->lag);
     write_int(writer, "processable_lag", lag->processable_lag);
+    write_bool(writer, "current", partition_lag_is_current(lag));
+    if (lag->end >= 0) {
+        write_uint(writer, "age_ms", lag->age_ms);
+    }
     if (lag->due_ms > 0) {
         write_uint(writer, "due_in_ms",
                    lag->due_ms > view->now_ms ? lag->due_ms - view->now_ms : 0);
@@ -134,17 +138,21 @@ static int compare_lags(const void *a, const void *b)
 static void write_partitions(const struct metrics_view *view, struct json_writer *writer)
 {
     int64_t sum = -1;
+    uint64_t unknown_count = 0;
     const struct partition_lag **sorted =
         calloc(view->lag_count + 1, sizeof(const struct partition_lag *));
     for (size_t i = 0; i < view->lag_count; i++) {
-        int64_t lag = view->lags[i].lag;
+        bool is_current = partition_lag_is_current(&view->lags[i]);
+        int64_t lag = is_current ? view->lags[i].lag : -1;
+        unknown_count += !is_current;
         sum = lag < 0 ? sum : sum < 0 ? lag : sum + lag;
         if (sorted != NULL) {
             sorted[i] = &view->lags[i];
         }
     }
     write_uint(writer, "partition_count", view->lag_count);
-    write_int(writer, "lag", sum); /* -1: of none of them known */
+    write_int(writer, "lag", sum);                          /* -1: of none of them known */
+    write_uint(writer, "unknown_lag_count", unknown_count); /* Kafka does not tell their ends */
     json_write_key_text(writer, "partitions");
     json_write_array_begin(writer);
     if (sorted != NULL) {

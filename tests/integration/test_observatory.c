@@ -9,14 +9,13 @@
 #include <sys/resource.h>
 
 #include "tests/support/child_process.h"
-#include "tests/support/http_client.h"
 #include "tests/support/kafka_name.h"
 #include "tests/support/moves.h"
+#include "tests/support/observed_worker.h"
 
-enum { BATCHES = 40, IDLE_CONNECTIONS = 1000, READY_WAIT_MS = 30000 };
+enum { BATCHES = 40, IDLE_CONNECTIONS = 1000 };
 
 static struct world *world;
-static struct worker_process *worker;
 static int port;
 
 static void end(void)
@@ -29,45 +28,22 @@ TestSuite(observatory, .fini = end, .timeout = 180);
 static void start(void)
 {
     world = world_create(MOVES_PARTITIONS, 1);
-    world_set(world, "http.listen=127.0.0.1:0");
-    worker = world_start_worker(world);
-    worker_process_await_log(worker, "http listening", WORLD_WAIT_MS);
-    const char *const url = strstr(worker_process_log(worker), "http://127.0.0.1:");
-    cr_assert_not_null(url);
-    cr_assert_eq(sscanf(url, "http://127.0.0.1:%d/", &port), 1);
+    port = observed_worker_start(world);
 }
 
 static void await_status(const char *path, int status)
 {
-    const uint64_t deadline_ms = monotonic_ms() + READY_WAIT_MS;
-    struct http_answer answer = http_get(port, path);
-    while (answer.status != status) {
-        cr_assert_lt(monotonic_ms(), deadline_ms, "%s stays at %d: %s", path, answer.status,
-                     answer.body);
-        sleep_ms(100);
-        answer = http_get(port, path);
-    }
+    observed_await_status(port, path, status);
 }
 
-/* The value of a sample, named with its labels. */
 static double metric(const char *sample)
 {
-    const struct http_answer answer = http_get(port, "/metrics");
-    cr_assert_eq(answer.status, 200);
-    const char *const line = strstr(answer.body, text_of_format("\n%s ", sample));
-    double value = -1;
-    cr_assert(line != NULL && sscanf(line + 1 + strlen(sample), " %lf", &value) == 1,
-              "there is no %s", sample);
-    return value;
+    return observed_metric(port, sample);
 }
 
 static void await_metric(const char *sample, double value)
 {
-    const uint64_t deadline_ms = monotonic_ms() + READY_WAIT_MS;
-    while (metric(sample) != value) {
-        cr_assert_lt(monotonic_ms(), deadline_ms, "%s stays at %g", sample, metric(sample));
-        sleep_ms(100);
-    }
+    observed_await_metric(port, sample, value);
 }
 
 static void work(void)

@@ -67,16 +67,29 @@ static struct kafka_broker *create_broker(void)
     return broker;
 }
 
+static void start_mock(struct kafka_broker *broker, int broker_count)
+{
+    broker->host = create_client(RD_KAFKA_PRODUCER, rd_kafka_conf_new());
+    broker->cluster = rd_kafka_mock_cluster_new(broker->host, broker_count);
+    cr_assert_not_null(broker->cluster);
+    broker->bootstrap = rd_kafka_mock_cluster_bootstraps(broker->cluster);
+}
+
 struct kafka_broker *kafka_broker_start(void)
 {
     struct kafka_broker *const broker = create_broker();
     broker->bootstrap = kafka_shared_address();
     if (broker->bootstrap == NULL) {
-        broker->host = create_client(RD_KAFKA_PRODUCER, rd_kafka_conf_new());
-        broker->cluster = rd_kafka_mock_cluster_new(broker->host, 1);
-        cr_assert_not_null(broker->cluster);
-        broker->bootstrap = rd_kafka_mock_cluster_bootstraps(broker->cluster);
+        start_mock(broker, 1);
     }
+    broker->producer = create_producer(broker->bootstrap);
+    return broker;
+}
+
+struct kafka_broker *kafka_broker_start_cluster(int broker_count)
+{
+    struct kafka_broker *const broker = create_broker();
+    start_mock(broker, broker_count);
     broker->producer = create_producer(broker->bootstrap);
     return broker;
 }
@@ -386,8 +399,28 @@ static rd_kafka_mock_cluster_t *own_mock(const struct kafka_broker *broker)
 
 void kafka_broker_set_up(struct kafka_broker *broker, bool up)
 {
-    const rd_kafka_resp_err_t error = up ? rd_kafka_mock_broker_set_up(own_mock(broker), -1)
-                                         : rd_kafka_mock_broker_set_down(own_mock(broker), -1);
+    kafka_broker_set_one_up(broker, -1, up);
+}
+
+void kafka_broker_set_one_up(struct kafka_broker *broker, int32_t number, bool up)
+{
+    const rd_kafka_resp_err_t error = up ? rd_kafka_mock_broker_set_up(own_mock(broker), number)
+                                         : rd_kafka_mock_broker_set_down(own_mock(broker), number);
+    cr_assert_eq(error, RD_KAFKA_RESP_ERR_NO_ERROR, "%s", rd_kafka_err2str(error));
+}
+
+void kafka_broker_set_leader(struct kafka_broker *broker, const char *topic, int32_t partition,
+                             int32_t number)
+{
+    const rd_kafka_resp_err_t error =
+        rd_kafka_mock_partition_set_leader(own_mock(broker), topic, partition, number);
+    cr_assert_eq(error, RD_KAFKA_RESP_ERR_NO_ERROR, "%s", rd_kafka_err2str(error));
+}
+
+void kafka_broker_set_coordinator(struct kafka_broker *broker, const char *group, int32_t number)
+{
+    const rd_kafka_resp_err_t error =
+        rd_kafka_mock_coordinator_set(own_mock(broker), "group", group, number);
     cr_assert_eq(error, RD_KAFKA_RESP_ERR_NO_ERROR, "%s", rd_kafka_err2str(error));
 }
 

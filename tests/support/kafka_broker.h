@@ -1,9 +1,9 @@
 /**
  * A test's Kafka: one of two, behind the same calls.
  *
- * The mock: librdkafka's mock cluster of one broker inside the test's process. It keeps groups,
- * offsets, headers and order like a broker, listens on a loopback port that other processes reach
- * too, and fails requests on demand. What it does not have: transactions, fencing, topic
+ * The mock: librdkafka's mock cluster, mostly of one broker, inside the test's process. It keeps
+ * groups, offsets, headers and order like a broker, listens on a loopback port that other processes
+ * reach too, and fails requests on demand. What it does not have: transactions, fencing, topic
  * administration, record time look-ups, LogAppendTime; and it drops records beyond 5 MiB or 100,000
  * batches per partition.
  *
@@ -26,6 +26,10 @@ struct kafka_broker;
 /** The shared real one where there is one (kafka_shared_address()), otherwise a mock. Returns
  * owned. */
 struct kafka_broker *kafka_broker_start(void);
+
+/** A mock of several brokers, numbered from 1, whatever is shared. Which of them leads a partition
+ * is for kafka_broker_set_leader() to say. Returns owned. */
+struct kafka_broker *kafka_broker_start_cluster(int broker_count);
 
 /** A real one of the test's own. Returns owned. */
 struct kafka_broker *kafka_broker_start_private(void);
@@ -91,6 +95,16 @@ void kafka_broker_configure(struct kafka_broker *broker, const char *properties)
 
 /** A mock only: cuts all connections and accepts none until it is up again. */
 void kafka_broker_set_up(struct kafka_broker *broker, bool up);
+
+/** A mock only: the same for one of its brokers. */
+void kafka_broker_set_one_up(struct kafka_broker *broker, int32_t number, bool up);
+
+/** A mock only: which broker leads a partition; -1: none. */
+void kafka_broker_set_leader(struct kafka_broker *broker, const char *topic, int32_t partition,
+                             int32_t number);
+
+/** A mock only: which broker a consumer group belongs to. */
+void kafka_broker_set_coordinator(struct kafka_broker *broker, const char *group, int32_t number);
 
 /** A mock only: lets a topic be unknown to everybody, or known again; otherwise a producer's first
  * question creates it. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/support/batches.h"
+#include "tests/support/sent_batch.h"
 #include "worker/metrics_text.h"
 
 enum { PAGE_BYTES_MAX = 1 << 20 };
@@ -97,6 +98,32 @@ Test(metrics, what_is_not_known_of_a_partition_is_left_out)
     expect("kafka_topic_partition_current_offset{topic=\"scene.ops\",partition=\"1\"} 9");
     cr_assert_null(strstr(page(), "scenesync_processable_lag{"));
     cr_assert_null(strstr(page(), "kafka_consumergroup_current_offset{"));
+}
+
+Test(metrics, what_kafka_told_long_ago_is_left_out_and_counted)
+{
+    struct partition_lag lags[] = {
+        {.topic = "scene.ops", .number = 1, .committed = 5, .end = 9, .lag = 4},
+        {.topic = "scene.ops", .number = 2, .committed = 5, .end = 9, .lag = 4},
+        {.topic = "scene.ops", .number = 3, .committed = 5, .end = -1, .lag = -1},
+    };
+    lags[0].age_ms = LAG_MONITOR_AGE_MS_MAX - 1;
+    lags[1].age_ms = LAG_MONITOR_AGE_MS_MAX;
+    lags[2].age_ms = UINT64_MAX;
+    view.lags = lags;
+    view.lag_count = 3;
+    static const char *const names[] = {"kafka_consumergroup_lag{consumergroup=\"scenesync\",",
+                                        "scenesync_processable_lag{consumergroup=\"scenesync\",",
+                                        "kafka_topic_partition_current_offset{"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        cr_expect_not_null(
+            strstr(page(), text_of_format("%stopic=\"scene.ops\",partition=\"1\"}", names[i])));
+        cr_expect_null(
+            strstr(page(), text_of_format("%stopic=\"scene.ops\",partition=\"2\"}", names[i])));
+    }
+    expect("kafka_consumergroup_current_offset{consumergroup=\"scenesync\",topic=\"scene.ops\","
+           "partition=\"2\"} 5");
+    expect("scenesync_unknown_lag_partitions 2");
 }
 
 Test(metrics, label_values_are_escaped)

@@ -124,13 +124,17 @@ function showPartitions(status) {
   const most = Math.max(1, ...status.partitions.map((p) => p.lag));
   // The worker sends only those that lag most, in no other order.
   const sorted = [...status.partitions].sort((a, b) => b.lag - a.lag || (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition));
+  const unknown = status.unknown_lag_count;
   $("partitions-note").textContent = status.partition_count === 0 ? "none assigned" :
-    `${status.partition_count} assigned${status.partition_count > 64 ? ", the 64 that lag most" : ""}; the yellow part waits on purpose, for retries that are not due`;
+    `${status.partition_count} assigned${status.partition_count > 64 ? ", the 64 that lag most" : ""}` +
+    `${unknown > 0 ? `, ${unknown} whose end Kafka does not tell` : ""}; the yellow part waits on purpose, for retries that are not due`;
   fill("partitions", sorted.slice(0, 64).map((p) => {
     const waiting = p.lag >= 0 ? p.lag - p.processable_lag : 0;
     const due = p.due_in_ms === undefined ? "" : `${count(waiting)}, next in ${duration(p.due_in_ms)}`;
-    return row([p.topic, element("td", "number", p.partition), p.lag < 0 ? "not known" : p.lag,
-      bar(Math.max(0, p.lag) / most, waiting / most), due], p.lag === 0);
+    const lag = p.lag < 0 ? "not known" : p.current ? p.lag :
+      element("td", "number unknown", `${count(p.lag)}, ${duration(p.age_ms)} ago`);
+    return row([p.topic, element("td", "number", p.partition), lag,
+      bar(Math.max(0, p.lag) / most, waiting / most), due], p.lag === 0 && p.current);
   }));
 }
 
