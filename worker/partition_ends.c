@@ -100,11 +100,27 @@ static void note_missing(struct partition_end *const *rows, size_t count)
     }
 }
 
+static size_t at_once(size_t left)
+{
+    return left < PARTITION_ENDS_ASKED_MAX ? left : PARTITION_ENDS_ASKED_MAX;
+}
+
+/** Asks about all, as long as there is an answer. */
+static bool ask_all(struct survey *survey, size_t count)
+{
+    bool is_told = true;
+    for (size_t at = 0; is_told && at < count; at += PARTITION_ENDS_ASKED_MAX) {
+        is_told = has_time(survey) &&
+                  ask(survey, survey->rows + at, at_once(count - at)) == PARTITION_ENDS_TOLD;
+    }
+    return is_told;
+}
+
 /** Asks one leader; about half as many rows as long as it refuses. */
 static void ask_leader(struct survey *survey, const struct leader_group *group)
 {
     struct partition_end *const *rows = group->rows;
-    size_t left = group->count, size = left;
+    size_t left = group->count, size = at_once(left);
     while (left > 0 && has_time(survey)) {
         enum partition_ends_answer answer = ask(survey, rows, size);
         if (answer == PARTITION_ENDS_REFUSED && size > 1) {
@@ -117,7 +133,7 @@ static void ask_leader(struct survey *survey, const struct leader_group *group)
         }
         rows += done;
         left -= done;
-        size = left;
+        size = at_once(left);
     }
 }
 
@@ -190,22 +206,34 @@ static void ask_by_leader(struct survey *survey, struct partition_ends *ends)
     }
 }
 
+/** Whether one was not told at a look that began then. */
+static bool is_partial(const struct partition_ends *ends, uint64_t began_ms)
+{
+    for (size_t i = 0; i < ends->count; i++) {
+        if (ends->rows[i].is_missing || ends->rows[i].told_ms < began_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool partition_ends_look(struct partition_ends *ends, const struct partition_ends_kafka *kafka)
 {
+    uint64_t began_ms = clock_monotonic_ms(kafka->clock);
     struct survey survey = {
         .kafka = kafka,
         .rows = calloc(ends->count + 1, sizeof(struct partition_end *)),
         .groups = calloc(ends->count + 1, sizeof(struct leader_group)),
-        .until_ms = clock_monotonic_ms(kafka->clock) + PARTITION_ENDS_LOOK_MS,
+        .until_ms = began_ms + PARTITION_ENDS_LOOK_MS,
     };
     if (ends->count > 0 && survey.rows != NULL && survey.groups != NULL) {
         for (size_t i = 0; i < ends->count; i++) {
             survey.rows[i] = &ends->rows[i];
         }
-        if (ends->is_partial || ask(&survey, survey.rows, ends->count) != PARTITION_ENDS_TOLD) {
+        if (ends->is_partial || !ask_all(&survey, ends->count)) {
             ask_by_leader(&survey, ends);
         }
-        ends->is_partial = survey.told_count < ends->count;
+        ends->is_partial = is_partial(ends, began_ms);
     }
     free(survey.rows);
     free(survey.groups);

@@ -3,12 +3,12 @@
  * or a partition without a leader must not hide how the others stand.
  *
  * librdkafka's question for many partitions is answered for all of them or for none. As long as all
- * can be had, one question is all there is. Where it fails, the partitions are asked for leader by
- * leader: first the leaders that answered last, then the others, each of them that longest waits
- * for it first. A leader that answers with an error is asked about half of its partitions, until
- * the one that cannot be had is found; a leader that is silent, and partitions that have none, are
- * left alone until the next look. So a look takes PARTITION_ENDS_LOOK_MS and the time of one
- * question at most, however many brokers are away.
+ * can be had, one question for some hundred of them is all there is. Where it fails, the partitions
+ * are asked for leader by leader: first the leaders that answered last, then the others, each of
+ * them that longest waits for it first. A leader that answers with an error is asked about half of
+ * its partitions, until the one that cannot be had is found; a leader that is silent, and
+ * partitions that have none, are left alone until the next look. So a look takes
+ * PARTITION_ENDS_LOOK_MS and the time of one question at most, however many brokers are away.
  *
  * Lifetime: a zeroed struct .. partition_ends_deinit(). Threading: one thread. Cost: one question
  * per look while all is well; otherwise one more, one per leader, and O(n log n).
@@ -24,8 +24,9 @@
 #include "worker/progress.h"
 
 enum {
-    PARTITION_ENDS_LOOK_MS = 2000,    /* no question is begun later than that */
-    PARTITION_ENDS_QUESTIONS_MAX = 64 /* of one look */
+    PARTITION_ENDS_LOOK_MS = 2000,     /* no question is begun later than that */
+    PARTITION_ENDS_QUESTIONS_MAX = 64, /* of one look */
+    PARTITION_ENDS_ASKED_MAX = 500     /* by one: librdkafka takes time with their square */
 };
 
 struct partition_end {

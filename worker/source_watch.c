@@ -4,8 +4,6 @@
 
 #include "worker/source_internal.h"
 
-/* In librdkafka an answer takes time with the square of the partitions asked about. */
-
 /** What the source gives out next: the oldest record held, or what comes behind the last one. */
 static int64_t position_of(const struct assigned_partition *partition)
 {
