@@ -48,7 +48,9 @@ struct cycle *cycle_create(const struct cycle_parts *parts)
     }
     cycle->now = &cycle->intakes[0];
     cycle->ahead = &cycle->intakes[1];
-    cycle->spare = &cycle->intakes[2];
+    for (size_t i = 2; i < INTAKES; i++) {
+        cycle->spares[cycle->spare_count++] = &cycle->intakes[i];
+    }
     buffer_init(&cycle->scratch, SCRATCH_BYTES_MAX);
     buffer_init(&cycle->document_scratch, SCRATCH_BYTES_MAX);
     if (cycle->cache == NULL || cycle->watermark == NULL) {
@@ -182,13 +184,8 @@ static enum cycle_outcome conclude(struct cycle *cycle, struct error *error)
     }
     run->is_vouched = true;
     fault_reach(faults, FAULT_AFTER_WATERMARK);
-    outcome = cycle_land(cycle, true, error); /* the run before */
-    if (outcome == CYCLE_WORKED) {
-        cycle_send(cycle);
-        relax_run(cycle);
-        outcome = cycle_land(cycle, cycle->behind == cycle->now, error);
-    }
-    return outcome;
+    relax_run(cycle);
+    return cycle_send(cycle, error);
 }
 
 static enum cycle_outcome run_once(struct cycle *cycle, struct error *error)
@@ -241,10 +238,10 @@ static void log_fatal(struct cycle *cycle, const char *event, const char *reason
 /* While acknowledgements are to come, they are looked for in between. */
 static int take_timeout_ms(const struct cycle *cycle, int timeout_ms)
 {
-    if (cycle->behind == NULL) {
+    if (cycle->behind_count == 0) {
         return timeout_ms;
     }
-    uint64_t waited_ms = clock_monotonic_ms(cycle->parts.clock) - cycle->behind_since_ms;
+    uint64_t waited_ms = clock_monotonic_ms(cycle->parts.clock) - cycle->behind[0]->sent_ms;
     int poll_ms = waited_ms < BEHIND_LONG_MS ? BEHIND_POLL_MS : BEHIND_LONG_POLL_MS;
     return timeout_ms < poll_ms ? timeout_ms : poll_ms;
 }
@@ -273,7 +270,8 @@ static enum cycle_outcome take_records(struct cycle *cycle, int timeout_ms)
     if (cycle->now->count > 0) {
         return CYCLE_WORKED;
     }
-    enum progress_activity activity = cycle->behind != NULL ? PROGRESS_BROKER_AWAY : PROGRESS_IDLE;
+    enum progress_activity activity =
+        cycle->behind_count > 0 ? PROGRESS_BROKER_AWAY : PROGRESS_IDLE;
     patience_note(&cycle->patience,
                   store_is_ready(cycle->parts.store) ? activity : PROGRESS_STORE_AWAY);
     return CYCLE_IDLE;
@@ -282,8 +280,8 @@ static enum cycle_outcome take_records(struct cycle *cycle, int timeout_ms)
 /* The run, and what becomes of its memory. */
 static enum cycle_outcome work(struct cycle *cycle, struct error *error)
 {
+    const struct run *run = &cycle->now->run; /* it may be another one afterwards */
     enum cycle_outcome outcome = run_once(cycle, error);
-    const struct run *run = &cycle->now->run;
     bool may_shrink =
         outcome == CYCLE_FATAL && error->code == ERROR_OUT_OF_MEMORY && !run->is_vouched;
     if (may_shrink && shrink_run(cycle, run)) {

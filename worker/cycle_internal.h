@@ -20,7 +20,8 @@ enum {
     CYCLE_PAYLOAD_BYTES_MAX = 6 << 20,
     CYCLE_ARENA_BYTES_MAX = 512 << 20,
     CYCLE_STORE_POLL_MS = 100,
-    INTAKES = 3
+    CYCLE_BEHIND_MAX = 8,
+    INTAKES = CYCLE_BEHIND_MAX + 2
 };
 
 /** One run over the first records of an intake. */
@@ -43,13 +44,14 @@ struct intake {
     size_t begin, count; /* [begin, count) not yet settled; both 0 where there are none */
     struct arena arena;
     struct run run;
+    uint64_t sent_ms; /* monotonic; behind: when */
 };
 
 /**
- * There are three intakes: while the store works on the commits of one, records are taken and
- * decoded into the next, and Kafka acknowledges what the one before has published. What is decided
- * and committed rests on the watermark that the run before has raised (store.md section 4); so only
- * decoding runs ahead of that, and only acknowledgements are left behind it.
+ * While the store works on the commits of one intake, records are taken and decoded into the next,
+ * and Kafka acknowledges what those before have published. What is decided and committed rests on
+ * the watermark that the run before has raised (store.md section 4); so only decoding runs ahead of
+ * that, and only acknowledgements are left behind it.
  */
 struct cycle {
     struct cycle_parts parts;
@@ -59,10 +61,11 @@ struct cycle {
     struct buffer scratch, document_scratch;
     struct intake intakes[INTAKES];
     struct intake *now, *ahead;
-    struct intake
-        *behind; /* published, not yet acknowledged: not settled; NULL: none. May be `now` */
-    struct intake *spare; /* NULL while there is one behind that is not `now` */
-    uint64_t behind_since_ms;
+    /* Published, not yet acknowledged: not settled; oldest first. The last one may be `now`. */
+    struct intake *behind[CYCLE_BEHIND_MAX];
+    size_t behind_count;
+    struct intake *spares[INTAKES];
+    size_t spare_count;
     size_t run_records_max; /* fewer after a run that needed too much memory */
     bool must_fail_run;     /* even one record did */
     struct patience patience;
@@ -107,13 +110,16 @@ void cycle_note_sent(const struct run *run);
 /** Writes what the current run has to publish, into its outbox. Fails with ERROR_OUT_OF_MEMORY. */
 __attribute__((warn_unused_result)) bool cycle_post(struct cycle *cycle, struct error *error);
 
-/** Sends it. The run is behind then, and another intake is the current one; where it must not stay
- * behind (cycle_land()), it is the current one until it has landed. */
-void cycle_send(struct cycle *cycle);
+/**
+ * Sends it, once there is room for one more run behind. The run is behind then, and another intake
+ * is the current one; a run that must not stay behind has landed instead. Outcomes as of
+ * cycle_land().
+ */
+enum cycle_outcome cycle_send(struct cycle *cycle, struct error *error);
 
 /**
- * If Kafka has acknowledged what the run behind has published, or once it has (`must_wait`),
- * settles that run. CYCLE_WORKED, also where there is none or it is too early; CYCLE_ABANDONED or
+ * Settles the runs behind whose publications Kafka has acknowledged, in their order, or waits for
+ * all of them (`must_wait`). CYCLE_WORKED, also where it is too early; CYCLE_ABANDONED or
  * CYCLE_FATAL.
  */
 enum cycle_outcome cycle_land(struct cycle *cycle, bool must_wait, struct error *error);

@@ -3,8 +3,8 @@
 #include "worker/publish.h"
 
 enum {
-    /* A run that takes more memory than that is waited for: two of them at a time would be too
-     * much, and next to its work the wait is short. */
+    /* Of the runs behind together. One that takes more by itself is waited for: next to its work
+     * the wait is short. */
     BEHIND_ARENA_BYTES_MAX = 24 << 20
 };
 
@@ -52,22 +52,6 @@ static void log_run(struct log *log, const struct run *run)
     }
 }
 
-void cycle_send(struct cycle *cycle)
-{
-    struct intake *intake = cycle->now;
-    struct publish_parts publish = publish_parts_of(cycle);
-    log_run(cycle->parts.log, &intake->run);
-    outbox_count(&intake->run.outbox);
-    publish_send(&publish, &intake->run.outbox);
-    cycle->behind = intake;
-    cycle->behind_since_ms = clock_monotonic_ms(cycle->parts.clock);
-    bool has_rest = intake->begin + intake->run.count < intake->count;
-    if (!has_rest && intake->arena.used_bytes <= BEHIND_ARENA_BYTES_MAX) {
-        cycle->now = cycle->spare;
-        cycle->spare = NULL;
-    }
-}
-
 /* How long the records have taken: here, and since they were produced. */
 static void note_durations(const struct cycle *cycle, const struct run *run)
 {
@@ -101,13 +85,22 @@ static void settle(struct cycle *cycle, struct intake *intake)
     cycle->parts.stats->cycles++;
 }
 
-enum cycle_outcome cycle_land(struct cycle *cycle, bool must_wait, struct error *error)
+static void drop_oldest(struct cycle *cycle)
 {
-    struct intake *intake = cycle->behind;
-    struct publish_parts publish = publish_parts_of(cycle);
-    if (intake == NULL || (!must_wait && !publish_is_answered(&publish))) {
-        return CYCLE_WORKED;
+    struct intake *intake = cycle->behind[0];
+    cycle->behind_count--;
+    for (size_t i = 0; i < cycle->behind_count; i++) {
+        cycle->behind[i] = cycle->behind[i + 1];
     }
+    if (intake != cycle->now) {
+        cycle->spares[cycle->spare_count++] = intake;
+    }
+}
+
+static enum cycle_outcome land_oldest(struct cycle *cycle, struct error *error)
+{
+    struct intake *intake = cycle->behind[0];
+    struct publish_parts publish = publish_parts_of(cycle);
     switch (publish_await(&publish, &intake->run.outbox)) {
     case PUBLISH_ACKNOWLEDGED:
         break;
@@ -119,9 +112,51 @@ enum cycle_outcome cycle_land(struct cycle *cycle, bool must_wait, struct error 
     }
     fault_reach(cycle->parts.faults, FAULT_AFTER_ACKNOWLEDGEMENT);
     settle(cycle, intake);
-    cycle->behind = NULL;
-    if (intake != cycle->now) {
-        cycle->spare = intake;
-    }
+    drop_oldest(cycle);
     return CYCLE_WORKED;
+}
+
+enum cycle_outcome cycle_land(struct cycle *cycle, bool must_wait, struct error *error)
+{
+    enum cycle_outcome outcome = CYCLE_WORKED;
+    if (cycle->behind_count > 0) {
+        (void)sink_poll(cycle->parts.sink, 0);
+    }
+    while (outcome == CYCLE_WORKED && cycle->behind_count > 0 &&
+           (must_wait || publish_is_answered(&cycle->behind[0]->run.outbox))) {
+        outcome = land_oldest(cycle, error);
+    }
+    return outcome;
+}
+
+static bool has_room_behind(const struct cycle *cycle)
+{
+    size_t bytes = cycle->now->arena.used_bytes;
+    for (size_t i = 0; i < cycle->behind_count; i++) {
+        bytes += cycle->behind[i]->arena.used_bytes;
+    }
+    return cycle->behind_count < CYCLE_BEHIND_MAX && bytes <= BEHIND_ARENA_BYTES_MAX;
+}
+
+enum cycle_outcome cycle_send(struct cycle *cycle, struct error *error)
+{
+    struct intake *intake = cycle->now;
+    struct publish_parts publish = publish_parts_of(cycle);
+    while (cycle->behind_count > 0 && !has_room_behind(cycle)) {
+        enum cycle_outcome outcome = land_oldest(cycle, error);
+        if (outcome != CYCLE_WORKED) {
+            return outcome;
+        }
+    }
+    bool has_rest = intake->begin + intake->run.count < intake->count;
+    bool may_stay = !has_rest && has_room_behind(cycle);
+    log_run(cycle->parts.log, &intake->run);
+    outbox_count(&intake->run.outbox);
+    publish_send(&publish, &intake->run.outbox);
+    intake->sent_ms = clock_monotonic_ms(cycle->parts.clock);
+    cycle->behind[cycle->behind_count++] = intake;
+    if (may_stay) {
+        cycle->now = cycle->spares[--cycle->spare_count];
+    }
+    return cycle_land(cycle, !may_stay, error);
 }

@@ -1,6 +1,6 @@
 /**
  * Sends a run's letters, and waits until Kafka has acknowledged every one. The two are apart, so
- * that the next run can go on meanwhile; one outbox is in flight at a time.
+ * that the next runs can go on meanwhile; several outboxes may be in flight.
  *
  * Threading: one thread. Lifetime: from publish_send() until publish_await() has returned
  * PUBLISH_ACKNOWLEDGED the sink borrows the outbox's letters. On PUBLISH_ABANDONED some may still
@@ -24,9 +24,9 @@ enum publish_outcome { PUBLISH_ACKNOWLEDGED, PUBLISH_ABANDONED, PUBLISH_NO_MEMOR
 /** Hands all letters over. */
 void publish_send(const struct publish_parts *parts, struct outbox *outbox);
 
-/** Whether Kafka has answered to all that was sent, so that publish_await() will not wait for it.
- * Does not wait. */
-bool publish_is_answered(const struct publish_parts *parts);
+/** Whether Kafka has answered to all of it, as far as sink_poll() has seen. Cost: O(1) amortised.
+ */
+bool publish_is_answered(struct outbox *outbox);
 
 /** Waits until all are acknowledged. Those that are refused for their size are made smaller, once
  * each way they can be (outbox_shrink()), or sent again until the topic takes them. */

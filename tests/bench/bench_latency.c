@@ -2,6 +2,7 @@
  * until each one's result is there. It counts from when the batch was due, not from when it was
  * sent, so that a stall of the system (or of this program) is in the numbers of all it delayed. */
 #include <inttypes.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,14 +24,14 @@ static const char help[] =
     "Options:\n"
     "  --rate N          batches per second\n"
     "  --seconds N       how long to measure (default: 10)\n"
-    "  --warmup N        seconds before, at the same rate, that do not count (default: "
-    "3)\n" WORKLOAD_OPTIONS_HELP;
+    "  --warmup N        seconds before, in which the rate rises evenly to it and that do not\n"
+    "                    count: who answers fills its caches (default: 5)\n" WORKLOAD_OPTIONS_HELP;
 
 enum {
     RATE_MAX = 1000000,
     SECONDS_DEFAULT = 10,
     SECONDS_MAX = 3600,
-    WARMUP_DEFAULT = 3,
+    WARMUP_DEFAULT = 5,
     POLL_MS = 20,
     FIRST_WAIT_MS = 60000,
     GRACE_MS = 15000,
@@ -75,10 +76,23 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * second_ns + (uint64_t)now.tv_nsec;
 }
 
-/** Batch 0 goes ahead; batch 1 is the first that the rate counts. */
+/** How many batches the rising rate sends. */
+static uint64_t warmup_count(const struct choice *choice)
+{
+    return choice->rate * choice->warmup / 2;
+}
+
+/** Batch 0 goes ahead; batch 1 is the first that the rate counts. After t of T seconds of warm-up
+ * t² / 2T times the rate have been sent. */
 static uint64_t due_ns(const struct run *run, size_t place)
 {
-    return run->began_ns + (place - 1) * second_ns / run->choice->rate;
+    const struct choice *choice = run->choice;
+    uint64_t rest = place - 1, warmup = warmup_count(choice);
+    if (rest < warmup) {
+        double seconds = sqrt(2.0 * (double)choice->warmup * (double)rest / (double)choice->rate);
+        return run->began_ns + (uint64_t)(seconds * (double)second_ns);
+    }
+    return run->began_ns + choice->warmup * second_ns + (rest - warmup) * second_ns / choice->rate;
 }
 
 static struct span batch_bytes(const struct batches *batches, size_t place)
@@ -172,7 +186,7 @@ static void read_result(struct run *run)
         !run->answered[place]) {
         run->answered[place] = true;
         run->answered_count++;
-        if (place > run->choice->warmup * run->choice->rate) {
+        if (place > warmup_count(run->choice)) {
             uint64_t due = due_ns(run, place);
             histogram_add(&run->histogram, now > due ? (now - due) / 1000 : 0);
         }
@@ -267,7 +281,7 @@ static int run_choice(const struct choice *choice)
         return EXIT_FAILURE;
     }
     run.choice = choice;
-    size_t count = (size_t)(1 + choice->rate * (choice->warmup + choice->seconds));
+    size_t count = (size_t)(1 + warmup_count(choice) + choice->rate * choice->seconds);
     bool done = init_batches(&run.batches, count, workload) && connect_run(&run, &failed) &&
                 measure(&run) && failed == 0;
     if (done) {

@@ -61,8 +61,8 @@ enum cycle_outcome __real_cycle_apply(struct cycle *cycle, const struct work_con
                                       struct error *error);
 enum cycle_outcome __wrap_cycle_apply(struct cycle *cycle, const struct work_context *context,
                                       struct error *error);
-void __real_cycle_send(struct cycle *cycle);
-void __wrap_cycle_send(struct cycle *cycle);
+enum cycle_outcome __real_cycle_send(struct cycle *cycle, struct error *error);
+enum cycle_outcome __wrap_cycle_send(struct cycle *cycle, struct error *error);
 void __real_publish_send(const struct publish_parts *parts, struct outbox *outbox);
 void __wrap_publish_send(const struct publish_parts *parts, struct outbox *outbox);
 bool __real_source_holds(struct record_source *source, const struct record *record);
@@ -100,13 +100,13 @@ enum cycle_outcome __wrap_cycle_apply(struct cycle *cycle, const struct work_con
     return __real_cycle_apply(cycle, context, error);
 }
 
-void __wrap_cycle_send(struct cycle *cycle)
+enum cycle_outcome __wrap_cycle_send(struct cycle *cycle, struct error *error)
 {
-    __real_cycle_send(cycle);
     if (sim_break_is(SIM_BREAK_SETTLE_SENT)) {
-        const struct run *run = &cycle->behind->run;
+        const struct run *run = &cycle->now->run;
         source_settle(cycle->parts.source, run->records, run->count);
     }
+    return __real_cycle_send(cycle, error);
 }
 
 void __wrap_publish_send(const struct publish_parts *parts, struct outbox *outbox)
