@@ -2,11 +2,12 @@
 that only copies what it consumes, through clients with the worker's settings."""
 
 from measure import spread
+from processors import Busy
 from tools import ToolError
 
 LOADS_PERCENT = (10, 50, 80)
 _WORKLOAD = "uniform"
-_SECONDS, _SECONDS_MIN, _WARMUP_S = 10, 3, 3
+_SECONDS, _SECONDS_MIN, _WARMUP_S = 10, 3, 5
 
 
 def _throughput(bench, measured):
@@ -32,10 +33,12 @@ def _one(bench, mode, rate):
     with bench.topics(workload.partitions) as topics, bench.results(topics) as results:
         answerer = _answerer(bench, mode, topics, results)
         try:
-            found = bench.tools.call(
-                "bench_latency", "--bootstrap", topics.bootstrap, "--topic", topics.ops,
-                "--results", results, "--rate", rate, "--seconds", seconds,
-                "--warmup", min(_WARMUP_S, seconds), *workload.options())
+            with Busy(_WARMUP_S) as busy:
+                found = bench.tools.call(
+                    "bench_latency", "--bootstrap", topics.bootstrap, "--topic", topics.ops,
+                    "--results", results, "--rate", rate, "--seconds", seconds,
+                    "--warmup", _WARMUP_S, *workload.options())
+            found["processors_busy"] = busy.share
         except ToolError as error:
             raise ToolError("%s\n%s" % (error, answerer.last_words()))
         finally:

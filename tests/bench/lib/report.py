@@ -100,11 +100,13 @@ def _latency(latency):
             times = [_range(spread(load["runs"], who, key).map(lambda us: us / 1000))
                      for key in ("p50_us", "p99_us", "p999_us")]
             missing = sum(run[who]["missing"] for run in load["runs"])
+            busy = spread(load["runs"], who, "processors_busy")
             rows.append(["%d %%" % load["percent"], _number(load["rate"]), who] + times
-                        + [str(missing)])
+                        + [str(missing), "%.0f %%" % (100 * busy.median) if busy else "–"])
     return _section("Latency", "From produce to result, in ms, at shares of the worker's own "
                     "%s batches/s." % _number(latency["batches_per_s"]),
-                    _table(["load", "batches/s", "", "p50", "p99", "p99.9", "unanswered"], rows))
+                    _table(["load", "batches/s", "", "p50", "p99", "p99.9", "unanswered",
+                            "processors busy"], rows))
 
 
 def _growth(growth):
