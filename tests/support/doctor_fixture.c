@@ -1,6 +1,7 @@
 #include "tests/support/doctor_fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "tests/support/kafka_admin.h"
 #include "tests/support/sent_batch.h"
@@ -56,6 +57,14 @@ void doctor_fixture_stop(void)
     kafka_broker_stop(broker);
     redis_server_stop(redis);
     temp_dir_release(&directory);
+}
+
+const char *doctor_fixture_password(const char *text)
+{
+    const char *const path = text_of_format("%s/password", directory.path);
+    FILE *const file = fopen(path, "w");
+    cr_assert(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "%s", path);
+    return text_of_format("redis.password_file=%s", path);
 }
 
 struct kafka_broker *doctor_fixture_broker(void)

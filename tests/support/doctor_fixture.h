@@ -15,6 +15,9 @@
 void doctor_fixture_start_on(struct kafka_broker *broker);
 void doctor_fixture_stop(void);
 
+/** "redis.password_file=<a file that holds the text>", for --set. */
+const char *doctor_fixture_password(const char *text);
+
 struct kafka_broker *doctor_fixture_broker(void);
 struct redis_server *doctor_fixture_redis(void);
 
