@@ -10,8 +10,7 @@
 
 #include <stddef.h>
 
-/** In the order in which a batch passes them; the next cycle may begin behind FAULT_AFTER_PUBLISH.
- */
+/** In the order in which a batch passes them. */
 enum fault_point {
     FAULT_ASSIGNED,              /* Kafka's client has been given partitions, none is claimed yet */
     FAULT_AFTER_DECODE,          /* the cycle's records are decoded and grouped */
@@ -20,9 +19,9 @@ enum fault_point {
     FAULT_COMMIT_SENT,           /* the commit's bytes are with the kernel, no reply was read */
     FAULT_COMMIT_REPLIED,        /* the reply was read, the cycle does not know it yet */
     FAULT_AFTER_COMMIT,          /* all commits of the cycle are answered, nothing is published */
-    FAULT_AFTER_WATERMARK,       /* the watermark is raised */
     FAULT_AFTER_PUBLISH,         /* all messages are handed to Kafka's client */
     FAULT_AFTER_ACKNOWLEDGEMENT, /* Kafka has acknowledged them */
+    FAULT_AFTER_WATERMARK,       /* the watermark is raised */
     FAULT_BEFORE_OFFSET_COMMIT,  /* the offsets are about to be sent to Kafka */
     FAULT_AFTER_OFFSET_COMMIT,   /* Kafka has confirmed them */
     FAULT_POINT_COUNT

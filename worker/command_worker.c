@@ -328,7 +328,7 @@ static int run(struct worker *worker)
             summary_ms = now_ms;
         }
     }
-    return end_run(worker, cycle_finish(worker->cycle));
+    return end_run(worker, CYCLE_WORKED);
 }
 
 static int run_worker(struct options *options)

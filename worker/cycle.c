@@ -3,16 +3,13 @@
 #include <stdlib.h>
 
 #include "worker/cycle_internal.h"
+#include "worker/cycle_log.h"
+#include "worker/publish.h"
 #include "worker/source_watch.h"
 
 enum {
     SCRATCH_BYTES_MAX = 256 << 20,
-    STORE_CONNECT_POLL_MS = 20, /* between cycles, while not connected */
-    /* How long to wait for records while acknowledgements are to come: at first they may be here
-     * at any time, and their offsets are to be committed; later Kafka may be away for hours. */
-    BEHIND_POLL_MS = 1,
-    BEHIND_LONG_MS = 100,
-    BEHIND_LONG_POLL_MS = 20
+    STORE_CONNECT_POLL_MS = 20 /* between cycles, while not connected */
 };
 
 struct cycle *cycle_create(const struct cycle_parts *parts)
@@ -43,14 +40,11 @@ struct cycle *cycle_create(const struct cycle_parts *parts)
     cycle->run_records_max = CYCLE_RECORDS_MAX;
     cycle->watermark = watermark_create(&watermark);
     cycle->cache = scene_cache_create((size_t)parts->settings->store_cache_bytes);
-    for (size_t i = 0; i < INTAKES; i++) {
+    for (size_t i = 0; i < 2; i++) {
         arena_init(&cycle->intakes[i].arena, CYCLE_ARENA_BYTES_MAX);
     }
     cycle->now = &cycle->intakes[0];
     cycle->ahead = &cycle->intakes[1];
-    for (size_t i = 2; i < INTAKES; i++) {
-        cycle->spares[cycle->spare_count++] = &cycle->intakes[i];
-    }
     buffer_init(&cycle->scratch, SCRATCH_BYTES_MAX);
     buffer_init(&cycle->document_scratch, SCRATCH_BYTES_MAX);
     if (cycle->cache == NULL || cycle->watermark == NULL) {
@@ -65,7 +59,7 @@ void cycle_destroy(struct cycle *cycle)
     if (cycle == NULL) {
         return;
     }
-    for (size_t i = 0; i < INTAKES; i++) {
+    for (size_t i = 0; i < 2; i++) {
         struct intake *intake = &cycle->intakes[i];
         source_release(cycle->parts.source, intake->records + intake->begin,
                        intake->count - intake->begin);
@@ -101,6 +95,60 @@ static struct work_context work_context_of(struct cycle *cycle)
         .is_too_large = cycle->must_fail_run,
         .faults = parts->faults,
     };
+}
+
+static bool post_all(struct cycle *cycle, struct run *run, struct outbox *outbox,
+                     struct error *error)
+{
+    struct log *log = cycle->parts.log;
+    for (size_t i = 0; i < run->count; i++) {
+        struct delivery *delivery = &run->deliveries[i];
+        if (!outbox_post(outbox, delivery, error)) {
+            return false;
+        }
+        if (delivery->refusal.code == ERROR_NONE) {
+            cycle_log_delivery(log, delivery);
+        } else if (delivery->verdict == VERDICT_REUSED) {
+            cycle_log_refusal(log, delivery); /* the others were logged when they were decoded */
+        }
+    }
+    for (const struct letter *letter = outbox->first; letter != NULL; letter = letter->next) {
+        cycle_log_letter(log, letter);
+    }
+    return true;
+}
+
+static enum cycle_outcome publish_works(struct cycle *cycle, struct run *run, struct error *error)
+{
+    struct outbox outbox = {
+        .settings = cycle->parts.settings,
+        .arena = &cycle->now->arena,
+        .scratch = &cycle->scratch,
+        .stats = cycle->parts.stats,
+        .recent = cycle->parts.recent,
+        .now_wall_ms = clock_wall_ms(cycle->parts.clock),
+    };
+    if (!post_all(cycle, run, &outbox, error)) {
+        return CYCLE_FATAL;
+    }
+    struct publish_parts publish = {
+        .sink = cycle->parts.sink,
+        .log = cycle->parts.log,
+        .patience = &cycle->patience,
+        .faults = cycle->parts.faults,
+    };
+    run->is_published = true;
+    outbox_count(&outbox);
+    switch (publish_all(&publish, &outbox)) {
+    case PUBLISH_ACKNOWLEDGED:
+        return CYCLE_WORKED;
+    case PUBLISH_ABANDONED:
+        return CYCLE_ABANDONED;
+    case PUBLISH_NO_MEMORY:
+        break;
+    }
+    error_set(error, ERROR_OUT_OF_MEMORY, "no memory for what is to be published");
+    return CYCLE_FATAL;
 }
 
 /*
@@ -163,29 +211,41 @@ static enum cycle_outcome raise_watermark(struct cycle *cycle, const struct run 
         watermark_raise(cycle->watermark, run->records, run->count, store_epoch(cycle->parts.store),
                         &cycle->now->arena);
     if (outcome == WATERMARK_AGAIN) {
-        cycle_note_sent(run);
         cycle->parts.stats->cycles_repeated++;
     }
     return outcome_of(cycle, outcome, error);
 }
 
-/* All commits are answered: shows that the store has them, and sends what there is to tell. */
-static enum cycle_outcome conclude(struct cycle *cycle, struct error *error)
+/* How long the records have taken: here, and since they were produced. */
+static void note_durations(const struct cycle *cycle, const struct run *run)
 {
-    struct run *run = &cycle->now->run;
-    const struct fault_hook *faults = cycle->parts.faults;
-    fault_reach(faults, FAULT_AFTER_COMMIT);
-    if (!cycle_post(cycle, error)) {
-        return CYCLE_FATAL;
+    uint64_t now_ms = clock_monotonic_ms(cycle->parts.clock);
+    uint64_t now_wall_ms = clock_wall_ms(cycle->parts.clock);
+    struct stats *stats = cycle->parts.stats;
+    for (size_t i = 0; i < run->count; i++) {
+        const struct record *record = &run->records[i];
+        durations_note(&stats->process, &durations_bounds_process,
+                       now_ms - record->received_monotonic_ms);
+        if (record->timestamp_ms >= 0) {
+            uint64_t produced_ms = (uint64_t)record->timestamp_ms;
+            durations_note(&stats->age, &durations_bounds_age,
+                           now_wall_ms > produced_ms ? now_wall_ms - produced_ms : 0);
+        }
     }
-    enum cycle_outcome outcome = raise_watermark(cycle, run, error);
-    if (outcome != CYCLE_WORKED) {
-        return outcome;
+}
+
+/* Everything up to here is in the store, acknowledged, and below the watermark. */
+static void settle_run(struct cycle *cycle)
+{
+    struct intake *intake = cycle->now;
+    note_durations(cycle, &intake->run);
+    source_settle(cycle->parts.source, intake->run.records, intake->run.count);
+    source_release(cycle->parts.source, intake->run.records, intake->run.count);
+    intake->begin += intake->run.count;
+    if (intake->begin == intake->count) {
+        intake->begin = 0;
+        intake->count = 0;
     }
-    run->is_vouched = true;
-    fault_reach(faults, FAULT_AFTER_WATERMARK);
-    relax_run(cycle);
-    return cycle_send(cycle, error);
 }
 
 static enum cycle_outcome run_once(struct cycle *cycle, struct error *error)
@@ -198,17 +258,26 @@ static enum cycle_outcome run_once(struct cycle *cycle, struct error *error)
     }
     fault_reach(cycle->parts.faults, FAULT_AFTER_DECODE);
     enum cycle_outcome outcome = cycle_apply(cycle, &context, error);
-    for (size_t i = 0; i < run->work_count; i++) {
-        scene_work_finish(&run->works[i]);
+    if (outcome == CYCLE_WORKED) {
+        fault_reach(cycle->parts.faults, FAULT_AFTER_COMMIT);
+        outcome = publish_works(cycle, run, error);
     }
     if (outcome == CYCLE_WORKED) {
-        outcome = conclude(cycle, error);
+        fault_reach(cycle->parts.faults, FAULT_AFTER_ACKNOWLEDGEMENT);
+        outcome = raise_watermark(cycle, run, error);
+    }
+    for (size_t i = 0; i < run->work_count; i++) {
+        scene_work_finish(&run->works[i]);
     }
     if (outcome == CYCLE_AGAIN) {
         scene_cache_clear(cycle->cache); /* it may hold what was never committed, or is lost */
     }
     if (outcome == CYCLE_WORKED) {
+        fault_reach(cycle->parts.faults, FAULT_AFTER_WATERMARK);
+        settle_run(cycle);
         patience_note(&cycle->patience, PROGRESS_WORKING);
+        relax_run(cycle);
+        cycle->parts.stats->cycles++;
     }
     return outcome;
 }
@@ -235,25 +304,20 @@ static void log_fatal(struct cycle *cycle, const char *event, const char *reason
     log_end(&line);
 }
 
-/* While acknowledgements are to come, they are looked for in between. */
-static int take_timeout_ms(const struct cycle *cycle, int timeout_ms)
+enum cycle_outcome cycle_run(struct cycle *cycle, int timeout_ms)
 {
-    if (cycle->behind_count == 0) {
-        return timeout_ms;
+    struct error error = {.code = ERROR_NONE};
+    enum cycle_outcome outcome = begin_cycle(cycle, &error);
+    if (outcome != CYCLE_WORKED) {
+        if (outcome == CYCLE_FATAL) {
+            log_fatal(cycle, "cycle failed", error.message);
+        }
+        return outcome;
     }
-    uint64_t waited_ms = clock_monotonic_ms(cycle->parts.clock) - cycle->behind[0]->sent_ms;
-    int poll_ms = waited_ms < BEHIND_LONG_MS ? BEHIND_POLL_MS : BEHIND_LONG_POLL_MS;
-    return timeout_ms < poll_ms ? timeout_ms : poll_ms;
-}
-
-/* What the current run is to be made of. CYCLE_WORKED, CYCLE_IDLE where there is nothing, or
- * CYCLE_FATAL, logged. */
-static enum cycle_outcome take_records(struct cycle *cycle, int timeout_ms)
-{
     cycle_turn_over(cycle);
     size_t open_before = cycle->now->count;
     if (cycle->ahead->count == 0) { /* what is to come stands behind what was taken ahead */
-        cycle_take_records(cycle, cycle->now, take_timeout_ms(cycle, timeout_ms));
+        cycle_take_records(cycle, cycle->now, timeout_ms);
     }
     if (cycle->now->count > open_before) {
         patience_note(&cycle->patience, PROGRESS_WORKING);
@@ -267,24 +331,17 @@ static enum cycle_outcome take_records(struct cycle *cycle, int timeout_ms)
     if (progress_wants_partitions(cycle->parts.progress)) {
         source_tell_partitions(cycle->parts.source, cycle->parts.progress);
     }
-    if (cycle->now->count > 0) {
-        return CYCLE_WORKED;
+    if (cycle->now->count == 0) {
+        patience_note(&cycle->patience,
+                      store_is_ready(cycle->parts.store) ? PROGRESS_IDLE : PROGRESS_STORE_AWAY);
+        return CYCLE_IDLE;
     }
-    enum progress_activity activity =
-        cycle->behind_count > 0 ? PROGRESS_BROKER_AWAY : PROGRESS_IDLE;
-    patience_note(&cycle->patience,
-                  store_is_ready(cycle->parts.store) ? activity : PROGRESS_STORE_AWAY);
-    return CYCLE_IDLE;
-}
-
-/* The run, and what becomes of its memory. */
-static enum cycle_outcome work(struct cycle *cycle, struct error *error)
-{
-    const struct run *run = &cycle->now->run; /* it may be another one afterwards */
-    enum cycle_outcome outcome = run_once(cycle, error);
+    outcome = run_once(cycle, &error);
+    const struct run *run = &cycle->now->run;
     bool may_shrink =
-        outcome == CYCLE_FATAL && error->code == ERROR_OUT_OF_MEMORY && !run->is_vouched;
-    if (may_shrink && shrink_run(cycle, run)) {
+        outcome == CYCLE_FATAL && error.code == ERROR_OUT_OF_MEMORY && !run->is_published;
+    bool goes_on = may_shrink && shrink_run(cycle, run);
+    if (goes_on) {
         outcome = CYCLE_WORKED;
     }
     /* In all other cases the store and the sink may still have requests and letters that live in
@@ -292,34 +349,7 @@ static enum cycle_outcome work(struct cycle *cycle, struct error *error)
     if (outcome == CYCLE_WORKED || outcome == CYCLE_AGAIN) {
         cycle_forget_run(cycle->now);
     }
-    return outcome;
-}
-
-enum cycle_outcome cycle_run(struct cycle *cycle, int timeout_ms)
-{
-    struct error error = {.code = ERROR_NONE};
-    enum cycle_outcome outcome = begin_cycle(cycle, &error);
-    if (outcome == CYCLE_WORKED) {
-        outcome = cycle_land(cycle, false, &error);
-    }
-    if (outcome == CYCLE_WORKED) {
-        outcome = take_records(cycle, timeout_ms);
-    }
-    if (outcome == CYCLE_WORKED) {
-        outcome = work(cycle, &error);
-    }
-    if (outcome == CYCLE_FATAL && error.code != ERROR_NONE) {
-        log_fatal(cycle, "cycle failed", error.message);
-    }
-    return outcome;
-}
-
-enum cycle_outcome cycle_finish(struct cycle *cycle)
-{
-    struct error error = {.code = ERROR_NONE};
-    patience_begin(&cycle->patience);
-    enum cycle_outcome outcome = cycle_land(cycle, true, &error);
-    if (outcome == CYCLE_FATAL && error.code != ERROR_NONE) {
+    if (outcome == CYCLE_FATAL) {
         log_fatal(cycle, "cycle failed", error.message);
     }
     return outcome;

@@ -2,14 +2,13 @@
  * The worker's event cycle: a micro-batch of records from Kafka, through the store, to results in
  * Kafka and committed offsets (architecture.md, "The way of a record").
  *
- *     poll -> decode -> group by scene -> [read -> decide -> commit]* -> raise the watermark ->
- *     publish -> settle
+ *     poll -> decode -> group by scene -> [read -> decide -> commit]* -> publish -> raise the
+ *     watermark -> settle
  *
- * An offset is committed only after the effect is in the store, the watermark (watermark.h) has
- * shown that the store still has it all, and everything published is acknowledged; what is
- * interrupted anywhere before is delivered again and recognised. While Kafka acknowledges what a
- * small run has published, the next one goes on: its commits rest on the watermark, not on that.
- * While the store or the broker is away the cycle waits where it is and keeps its group membership.
+ * An offset is committed only after the effect is in the store, everything published is
+ * acknowledged, and the watermark (watermark.h) has shown that the store still has it all; what is
+ * interrupted anywhere before is delivered again and recognised. While the store or the broker is
+ * away the cycle waits where it is and keeps its group membership.
  *
  * Lifetime: cycle_create() .. cycle_destroy(); borrows everything in cycle_parts. Threading: one
  * thread, the one that owns source, sink and store.
@@ -59,14 +58,7 @@ void cycle_destroy(struct cycle *cycle);
 /** What the scene cache holds. */
 void cycle_cache_size(const struct cycle *cycle, uint64_t *bytes, uint64_t *scenes);
 
-/**
- * Runs one cycle, waiting up to `timeout_ms` for a first record, and less while what the cycle
- * before has published is not acknowledged.
- */
+/** Runs one cycle, waiting up to `timeout_ms` for a first record. */
 enum cycle_outcome cycle_run(struct cycle *cycle, int timeout_ms);
-
-/** Before the end: waits until all that was published is acknowledged, and settles it.
- * CYCLE_WORKED, CYCLE_ABANDONED or CYCLE_FATAL. */
-enum cycle_outcome cycle_finish(struct cycle *cycle);
 
 #endif

@@ -95,7 +95,9 @@ void cycle_drain_store(struct cycle *cycle)
     }
 }
 
-void cycle_note_sent(const struct run *run)
+/* Notes for the records whose commits went out that nothing of them was published: the first answer
+ * to them is no duplicate. */
+static void note_sent(const struct run *run)
 {
     for (size_t i = 0; i < run->work_count; i++) {
         const struct scene_work *work = &run->works[i];
@@ -112,7 +114,7 @@ static enum cycle_outcome repeat_run(struct cycle *cycle)
 {
     const struct run *run = &cycle->now->run;
     cycle_drain_store(cycle);
-    cycle_note_sent(run);
+    note_sent(run);
     watermark_doubt(cycle->watermark);
     cycle->parts.stats->cycles_repeated++;
     struct log_line line;
@@ -159,10 +161,6 @@ enum cycle_outcome cycle_apply(struct cycle *cycle, const struct work_context *c
             return CYCLE_FATAL;
         }
         exchange(cycle, run, &turn);
-        enum cycle_outcome landed = cycle_land(cycle, false, error);
-        if (landed != CYCLE_WORKED) {
-            return landed;
-        }
         if (!store_is_ready(store) || turn.has_changed) {
             patience_note(&cycle->patience,
                           store_is_ready(store) ? PROGRESS_WORKING : PROGRESS_STORE_AWAY);

@@ -1,7 +1,7 @@
 /**
  * The cycle's parts to one another: its life and order of steps (cycle.c), taking and decoding
- * records (cycle_intake.c), grouping them by scene (cycle_group.c), through the store
- * (cycle_apply.c), and to Kafka (cycle_publish.c). Nobody else includes this.
+ * records (cycle_intake.c), grouping them by scene (cycle_group.c), and through the store
+ * (cycle_apply.c). Nobody else includes this.
  *
  * Threading: one thread.
  */
@@ -10,7 +10,6 @@
 
 #include "store/cache.h"
 #include "worker/cycle.h"
-#include "worker/outbox.h"
 #include "worker/patience.h"
 #include "worker/scene_work.h"
 #include "worker/watermark.h"
@@ -19,9 +18,7 @@ enum {
     CYCLE_RECORDS_MAX = 4096,
     CYCLE_PAYLOAD_BYTES_MAX = 6 << 20,
     CYCLE_ARENA_BYTES_MAX = 512 << 20,
-    CYCLE_STORE_POLL_MS = 100,
-    CYCLE_BEHIND_MAX = 8,
-    INTAKES = CYCLE_BEHIND_MAX + 2
+    CYCLE_STORE_POLL_MS = 100
 };
 
 /** One run over the first records of an intake. */
@@ -34,8 +31,7 @@ struct run {
     struct scene_work *works;
     size_t work_count;
     size_t first_open, started; /* works before the one are done, from the other on untouched */
-    struct outbox outbox;
-    bool is_vouched; /* the watermark is raised: it is not repeated any more */
+    bool is_published;          /* the sink may hold letters of it */
 };
 
 /** Records taken from Kafka, and the run that they are in, with all the memory it uses. */
@@ -44,14 +40,12 @@ struct intake {
     size_t begin, count; /* [begin, count) not yet settled; both 0 where there are none */
     struct arena arena;
     struct run run;
-    uint64_t sent_ms; /* monotonic; behind: when */
 };
 
 /**
- * While the store works on the commits of one intake, records are taken and decoded into the next,
- * and Kafka acknowledges what those before have published. What is decided and committed rests on
- * the watermark that the run before has raised (store.md section 4); so only decoding runs ahead of
- * that, and only acknowledgements are left behind it.
+ * There are two intakes: while the store works on the commits of one, records are taken and decoded
+ * into the other. Only decoding runs ahead: what is decided and committed rests on the watermark
+ * that the run before has raised (store.md section 4).
  */
 struct cycle {
     struct cycle_parts parts;
@@ -59,13 +53,8 @@ struct cycle {
     struct watermark *watermark;
     uint64_t cache_epoch, token_state;
     struct buffer scratch, document_scratch;
-    struct intake intakes[INTAKES];
+    struct intake intakes[2];
     struct intake *now, *ahead;
-    /* Published, not yet acknowledged: not settled; oldest first. The last one may be `now`. */
-    struct intake *behind[CYCLE_BEHIND_MAX];
-    size_t behind_count;
-    struct intake *spares[INTAKES];
-    size_t spare_count;
     size_t run_records_max; /* fewer after a run that needed too much memory */
     bool must_fail_run;     /* even one record did */
     struct patience patience;
@@ -102,27 +91,6 @@ cycle_group(struct cycle *cycle, const struct work_context *context, struct erro
  */
 enum cycle_outcome cycle_apply(struct cycle *cycle, const struct work_context *context,
                                struct error *error);
-
-/** Notes for the records whose commits went out that nothing of them was published: the first
- * answer to them is no duplicate. */
-void cycle_note_sent(const struct run *run);
-
-/** Writes what the current run has to publish, into its outbox. Fails with ERROR_OUT_OF_MEMORY. */
-__attribute__((warn_unused_result)) bool cycle_post(struct cycle *cycle, struct error *error);
-
-/**
- * Sends it, once there is room for one more run behind. The run is behind then, and another intake
- * is the current one; a run that must not stay behind has landed instead. Outcomes as of
- * cycle_land().
- */
-enum cycle_outcome cycle_send(struct cycle *cycle, struct error *error);
-
-/**
- * Settles the runs behind whose publications Kafka has acknowledged, in their order, or waits for
- * all of them (`must_wait`). CYCLE_WORKED, also where it is too early; CYCLE_ABANDONED or
- * CYCLE_FATAL.
- */
-enum cycle_outcome cycle_land(struct cycle *cycle, bool must_wait, struct error *error);
 
 /** Waits for all requests: they point into the cycle's memory. */
 void cycle_drain_store(struct cycle *cycle);

@@ -32,7 +32,6 @@ struct outbox {
     struct recent *recent; /* may be NULL */
     uint64_t now_wall_ms;  /* for `scenesync-failed-at` */
     struct letter *first, *last;
-    struct letter *unanswered; /* publish.h's: none before it is in flight */
 };
 
 /**

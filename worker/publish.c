@@ -16,10 +16,10 @@ static void log_too_large(const struct publish_parts *parts, const struct letter
     log_end(&line);
 }
 
-static bool await_answers(const struct publish_parts *parts, struct outbox *outbox)
+/* Waits for the answers to everything sent. */
+static bool await_answers(const struct publish_parts *parts)
 {
-    while (!publish_is_answered(outbox)) {
-        (void)sink_poll(parts->sink, PUBLISH_POLL_MS);
+    while (sink_poll(parts->sink, PUBLISH_POLL_MS) > 0) {
         patience_note(parts->patience, PROGRESS_BROKER_AWAY);
         if (!patience_goes_on(parts->patience)) {
             return false;
@@ -71,33 +71,18 @@ static enum publish_outcome resend_too_large(const struct publish_parts *parts,
             (*sent_count)++;
         }
     }
-    outbox->unanswered = outbox->first;
     return PUBLISH_ACKNOWLEDGED;
 }
 
-void publish_send(const struct publish_parts *parts, struct outbox *outbox)
+enum publish_outcome publish_all(const struct publish_parts *parts, struct outbox *outbox)
 {
     for (struct letter *letter = outbox->first; letter != NULL; letter = letter->next) {
         sink_send(parts->sink, &letter->outgoing);
     }
-    outbox->unanswered = outbox->first;
     fault_reach(parts->faults, FAULT_AFTER_PUBLISH);
-}
-
-bool publish_is_answered(struct outbox *outbox)
-{
-    while (outbox->unanswered != NULL &&
-           outbox->unanswered->outgoing.status != OUTGOING_IN_FLIGHT) {
-        outbox->unanswered = outbox->unanswered->next;
-    }
-    return outbox->unanswered == NULL;
-}
-
-enum publish_outcome publish_await(const struct publish_parts *parts, struct outbox *outbox)
-{
     size_t sent_count = 0;
     do {
-        if (!await_answers(parts, outbox)) {
+        if (!await_answers(parts)) {
             return PUBLISH_ABANDONED;
         }
         sent_count = 0;

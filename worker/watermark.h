@@ -6,8 +6,8 @@
  * that is assigned rests until it is claimed: its entry read, compared with Kafka's committed
  * offset, and written anew with this process as the owner. From then on every commit names the
  * entries it builds on, so that neither a worker that lost the partition nor one whose store lost
- * its last writes can change a scene; and in each cycle, when all is committed, the entries are
- * raised, before anything is published. An entry that is not what was written
+ * its last writes can change a scene; and after each cycle, when all is committed and acknowledged,
+ * the entries are raised, before the offsets go to Kafka. An entry that is not what was written
  * last means that the partition is claimed again, from where the store really is:
  *
  *     missing or lower   writes were lost: replay from there (store.on_lost_writes)
@@ -75,8 +75,9 @@ struct span watermark_expected(struct watermark *watermark, const struct record 
 bool watermark_is_replay(const struct watermark *watermark, const struct record *record);
 
 /**
- * Everything of these records is in the store since the connection `epoch` began: raises the
- * entries of their partitions. Records of partitions that are not held any more are passed over.
+ * Everything of these records is in the store since the connection `epoch` began, and
+ * acknowledged: raises the entries of their partitions. Records of partitions that are not held any
+ * more are passed over.
  */
 enum watermark_outcome watermark_raise(struct watermark *watermark, const struct record *records,
                                        size_t count, uint64_t epoch, struct arena *arena);

@@ -24,8 +24,7 @@ struct watermark_judgement watermark_judge(const struct watermark_case *partitio
     judgement.lost_from = found;
     judgement.lost_until = done;
     if (partition->is_accepted) {
-        /* Not at what was known here: what is not committed may not be answered yet. */
-        judgement.start = partition->committed >= 0 ? partition->committed : done;
+        judgement.start = done;
         return judgement;
     }
     /* Offsets are committed last: Kafka may be behind what is left in the store. */

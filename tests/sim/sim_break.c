@@ -32,8 +32,6 @@ const char *sim_break_name(enum sim_break which)
         return "mark";
     case SIM_BREAK_SETTLE_FIRST:
         return "settle-first";
-    case SIM_BREAK_SETTLE_SENT:
-        return "settle-sent";
     case SIM_BREAK_LETTER:
         return "letter";
     case SIM_BREAK_HOLD:
@@ -61,10 +59,8 @@ enum cycle_outcome __real_cycle_apply(struct cycle *cycle, const struct work_con
                                       struct error *error);
 enum cycle_outcome __wrap_cycle_apply(struct cycle *cycle, const struct work_context *context,
                                       struct error *error);
-enum cycle_outcome __real_cycle_send(struct cycle *cycle, struct error *error);
-enum cycle_outcome __wrap_cycle_send(struct cycle *cycle, struct error *error);
-void __real_publish_send(const struct publish_parts *parts, struct outbox *outbox);
-void __wrap_publish_send(const struct publish_parts *parts, struct outbox *outbox);
+enum publish_outcome __real_publish_all(const struct publish_parts *parts, struct outbox *outbox);
+enum publish_outcome __wrap_publish_all(const struct publish_parts *parts, struct outbox *outbox);
 bool __real_source_holds(struct record_source *source, const struct record *record);
 bool __wrap_source_holds(struct record_source *source, const struct record *record);
 
@@ -100,23 +96,14 @@ enum cycle_outcome __wrap_cycle_apply(struct cycle *cycle, const struct work_con
     return __real_cycle_apply(cycle, context, error);
 }
 
-enum cycle_outcome __wrap_cycle_send(struct cycle *cycle, struct error *error)
-{
-    if (sim_break_is(SIM_BREAK_SETTLE_SENT)) {
-        const struct run *run = &cycle->now->run;
-        source_settle(cycle->parts.source, run->records, run->count);
-    }
-    return __real_cycle_send(cycle, error);
-}
-
-void __wrap_publish_send(const struct publish_parts *parts, struct outbox *outbox)
+enum publish_outcome __wrap_publish_all(const struct publish_parts *parts, struct outbox *outbox)
 {
     static unsigned count;
     count++;
     if (sim_break_is(SIM_BREAK_LETTER) && count % LETTERS == 0 && outbox->first != NULL) {
         outbox->first = outbox->first->next;
     }
-    __real_publish_send(parts, outbox);
+    return __real_publish_all(parts, outbox);
 }
 
 bool __wrap_source_holds(struct record_source *source, const struct record *record)

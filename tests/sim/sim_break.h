@@ -16,7 +16,6 @@ enum sim_break {
     SIM_BREAK_LOSS,         /* a watermark that went back means nothing */
     SIM_BREAK_MARK,         /* commits do not name the watermark that they build on */
     SIM_BREAK_SETTLE_FIRST, /* offsets are given free for commit before the work is done */
-    SIM_BREAK_SETTLE_SENT,  /* ... before Kafka has acknowledged what it was sent */
     SIM_BREAK_LETTER,       /* now and then a letter is not sent */
     SIM_BREAK_HOLD,         /* records of partitions that were lost are worked on */
     SIM_BREAK_CHECK,        /* the store does not compare version and token */

@@ -52,10 +52,6 @@ static void run_cycles(struct sim_worker *worker, struct cycle *cycle)
     } while (!worker->must_stop && !worker->process.is_dead &&
              (worker->outcome == CYCLE_WORKED || worker->outcome == CYCLE_IDLE ||
               worker->outcome == CYCLE_AGAIN));
-    if (worker->must_stop && !worker->process.is_dead &&
-        (worker->outcome == CYCLE_WORKED || worker->outcome == CYCLE_IDLE)) {
-        worker->outcome = cycle_finish(cycle);
-    }
 }
 
 /* What worker_open(), run() and worker_close() do in command_worker.c. */
