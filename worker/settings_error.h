@@ -15,7 +15,7 @@
 /** Where the value of a setting of settings_table.h came from (not a `kafka.*` one). */
 const char *settings_origin(const struct settings *settings, const char *name);
 
-/** Fills the message (printf) and returns false. */
+/** Fills the message (printf), made printable, and returns false. */
 bool settings_fail(struct settings_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
