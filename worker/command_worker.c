@@ -285,37 +285,26 @@ static void post_snapshot(struct worker *worker)
     snapshot_board_post(&worker->board, &snapshot);
 }
 
-/* Says how it ended, and with which exit code. */
-static int end_run(struct worker *worker, enum cycle_outcome outcome)
-{
-    switch (outcome) {
-    case CYCLE_WORKED:
-    case CYCLE_IDLE:
-    case CYCLE_AGAIN:
-        break;
-    case CYCLE_LOST:
-        log_stats(worker, "worker stopped, the store lost writes");
-        return EXIT_CODE_LOST_WRITES;
-    case CYCLE_ABANDONED:
-        log_stats(worker, "worker stopped with work unfinished, it will be delivered again");
-        return EXIT_CODE_INTERRUPTED;
-    case CYCLE_FATAL:
-        log_stats(worker, "worker failed");
-        return EXIT_CODE_INTERNAL;
-    }
-    log_stats(worker, "worker stopped");
-    return EXIT_CODE_OK;
-}
-
 static int run(struct worker *worker)
 {
     uint64_t summary_ms = clock_monotonic_ms(&worker->clock);
     uint64_t summed_records = 0;
     log_start(worker);
     while (interrupt_count() == 0 && !progress_is_stalled(&worker->progress)) {
-        enum cycle_outcome outcome = cycle_run(worker->cycle, IDLE_POLL_MS);
-        if (outcome != CYCLE_WORKED && outcome != CYCLE_IDLE && outcome != CYCLE_AGAIN) {
-            return end_run(worker, outcome);
+        switch (cycle_run(worker->cycle, IDLE_POLL_MS)) {
+        case CYCLE_WORKED:
+        case CYCLE_IDLE:
+        case CYCLE_AGAIN:
+            break;
+        case CYCLE_LOST:
+            log_stats(worker, "worker stopped, the store lost writes");
+            return EXIT_CODE_LOST_WRITES;
+        case CYCLE_ABANDONED:
+            log_stats(worker, "worker stopped with work unfinished, it will be delivered again");
+            return EXIT_CODE_INTERRUPTED;
+        case CYCLE_FATAL:
+            log_stats(worker, "worker failed");
+            return EXIT_CODE_INTERNAL;
         }
         reload_if_asked(worker);
         post_snapshot(worker);
@@ -328,7 +317,8 @@ static int run(struct worker *worker)
             summary_ms = now_ms;
         }
     }
-    return end_run(worker, CYCLE_WORKED);
+    log_stats(worker, "worker stopped");
+    return EXIT_CODE_OK;
 }
 
 static int run_worker(struct options *options)

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "worker/kafka_cure.h"
+#include "worker/settings_kafka.h"
 
 struct property {
     enum kafka_client client;
@@ -96,25 +97,14 @@ static bool set_chosen(rd_kafka_conf_t *conf, const struct settings *settings,
     return true;
 }
 
-static bool is_chosen(const struct settings *settings, enum kafka_client client, const char *name)
-{
-    for (size_t i = 0; i < settings->kafka_count; i++) {
-        const struct kafka_property *property = &settings->kafka[i];
-        bool is_for_it = property->client == KAFKA_CLIENT_BOTH || property->client == client;
-        if (is_for_it && strcmp(property->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 rd_kafka_conf_t *kafka_conf_create(const struct settings *settings, enum kafka_client client,
                                    char *message, size_t message_bytes)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     set_own(conf, defaults, COUNT_OF(defaults), client);
     set_own(conf, newer, COUNT_OF(newer), client);
-    if (!is_chosen(settings, client, "message.max.bytes")) {
+    if (settings_kafka_find(settings, KAFKA_CLIENT_BOTH, "message.max.bytes") == NULL &&
+        settings_kafka_find(settings, client, "message.max.bytes") == NULL) {
         set_own(conf, fetch_limit, COUNT_OF(fetch_limit), client);
     }
     bool accepted = set_chosen(conf, settings, KAFKA_CLIENT_BOTH, message, message_bytes);
