@@ -73,22 +73,10 @@ static void pack_value(json_t *value, msgpack_packer *packer)
     }
 }
 
-/* The message may quote the text, of which half a character or what a terminal would act on must
- * not reach anybody. */
 static bool fail(struct json_pack_error *error, int line, int column, const char *message)
 {
     *error = (struct json_pack_error){.line = line, .column = column};
-    struct span rest = span_of_text(message);
-    size_t size = 0;
-    while (rest.size > 0 && size + TEXT_ESCAPE_BYTES_MAX < sizeof error->message) {
-        if (rest.data[0] == '"' || rest.data[0] == '\\') { /* no quotes stand around it */
-            error->message[size++] = (char)rest.data[0];
-            rest = span_make(rest.data + 1, rest.size - 1);
-        } else {
-            size += text_escape_next(&rest, error->message + size);
-        }
-    }
-    error->message[size] = '\0';
+    text_escape_message(span_of_text(message), error->message, sizeof error->message);
     return false;
 }
 

@@ -66,3 +66,17 @@ size_t text_escape_next(struct span *rest, char out[TEXT_ESCAPE_BYTES_MAX])
     *rest = span_make(at + taken, rest->size - taken);
     return written;
 }
+
+void text_escape_message(struct span message, char *out, size_t out_bytes)
+{
+    size_t size = 0;
+    while (message.size > 0 && size + TEXT_ESCAPE_BYTES_MAX < out_bytes) {
+        if (message.data[0] == '"' || message.data[0] == '\\') {
+            out[size++] = (char)message.data[0];
+            message = span_make(message.data + 1, message.size - 1);
+        } else {
+            size += text_escape_next(&message, out + size);
+        }
+    }
+    out[size] = '\0';
+}

@@ -17,4 +17,11 @@ enum { TEXT_ESCAPE_BYTES_MAX = 6 };
  */
 size_t text_escape_next(struct span *rest, char out[TEXT_ESCAPE_BYTES_MAX]);
 
+/**
+ * Makes a message that quotes outside text fit for one line: half a character, or what a terminal
+ * would act on, must not reach anybody. As above, but that quotes and backslashes stay: none stand
+ * around it. Writes it into `out`, cut at the size and terminated.
+ */
+void text_escape_message(struct span message, char *out, size_t out_bytes);
+
 #endif
