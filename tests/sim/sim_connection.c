@@ -101,12 +101,20 @@ bool sim_connection_notice(struct sim_connection *connection)
 
 /* --- What travels --- */
 
-/* The watermark's script looks whether the server is the one that the connection began with. */
-static bool finds_other_history(const struct sim_connection *connection,
-                                const struct sim_request *request)
+/* The watermark's script looks whether the server is the one that the connection began with: also
+ * where it arrives so late that the connection is another one by now. */
+static bool finds_other_history(const struct sim_redis *redis, const struct sim_request *request)
 {
     return request->kind == SIM_REQUEST_WATERMARK && request->watermark.is_write &&
-           connection->history != connection->redis->history;
+           request->history != redis->history;
+}
+
+/* One whose connection is gone: it takes effect, but nobody hears of it. */
+static void arrive_late(struct sim_redis *redis, struct sim_request *request)
+{
+    if (!request->is_lost && !finds_other_history(redis, request)) {
+        sim_redis_run(redis, request);
+    }
 }
 
 static void answer(struct sim_connection *connection, struct sim_request *request)
@@ -131,9 +139,7 @@ static void arrive(void *context)
     connection->travelling--;
     if (connection->orphans.first != NULL) {
         struct sim_request *request = sim_requests_pop(&connection->orphans);
-        if (!request->is_lost) {
-            sim_redis_run(redis, request);
-        }
+        arrive_late(redis, request);
         sim_request_free(request);
         sim_connection_release(connection);
         return;
@@ -141,13 +147,11 @@ static void arrive(void *context)
     assert(connection->sent.first != NULL && !connection->is_destroyed);
     struct sim_request *request = sim_requests_pop(&connection->sent);
     if (connection->is_broken) {
-        if (!request->is_lost) {
-            sim_redis_run(redis, request);
-        }
+        arrive_late(redis, request);
         sim_requests_push(&connection->unanswered, request);
         return;
     }
-    if (finds_other_history(connection, request)) {
+    if (finds_other_history(redis, request)) {
         sim_connection_break(connection);
         sim_requests_push(&connection->unanswered, request);
         return;
@@ -162,6 +166,7 @@ void sim_connection_send(struct sim_connection *connection)
     while (connection->asked.first != NULL) {
         struct sim_request *request = sim_requests_pop(&connection->asked);
         request->sent_ms = redis->time->now_ms;
+        request->history = connection->history;
         connection->arrives_ms = sim_time_later(connection->arrives_ms, sim_redis_soon_ms(redis));
         sim_requests_push(&connection->sent, request);
         connection->travelling++;

@@ -27,6 +27,7 @@ struct sim_request {
     bool is_lost;     /* it will not arrive */
     bool is_answered; /* it took effect */
     uint64_t sent_ms, visible_ms;
+    uint64_t history; /* of the server, as the connection began: a watermark's write names it */
 };
 
 struct sim_request *sim_request_make_load(struct scene_load *load);
