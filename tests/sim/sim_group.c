@@ -169,6 +169,7 @@ void sim_group_revoked(struct sim_kafka *kafka, struct rd_kafka_s *client)
     if (member == NULL) {
         return; /* too late */
     }
+    bool is_given_up = false;
     for (size_t i = 0; i < kafka->topic_count; i++) {
         for (int32_t k = 0; k < kafka->options.partition_count; k++) {
             struct sim_partition *partition = &kafka->topics[i]->partitions[k];
@@ -178,8 +179,13 @@ void sim_group_revoked(struct sim_kafka *kafka, struct rd_kafka_s *client)
             }
             if (partition->owner == member && !is_claimed) {
                 partition->owner = NULL;
+                is_given_up = true;
             }
         }
+    }
+    if (is_given_up && !kafka->is_rebalancing) {
+        sim_group_change(kafka); /* of a rebalance that another one has overtaken: joins again */
+        return;
     }
     member->ordered_count = 0;
     member->has_joined = true;
