@@ -55,11 +55,30 @@ __attribute__((warn_unused_result)) bool
 element_patch(struct element_document document, struct span changes, const struct limits *limits,
               struct arena *arena, struct buffer *out, struct error *error);
 
+/** A stored document in its memory. */
+struct element_room {
+    uint8_t *bytes;
+    size_t size, capacity;
+    /* Where in it the transform begins, kept from one change to the next; 0: not known. It has to
+     * become 0 with every change that is not element_patch_in_place()'s. */
+    size_t transform_at;
+};
+
 /**
- * The same for an add that is merged into an element that is there (protocol.md section 4, "per
- * property"): what the add says explicitly is set, in its own way. A nil deletes nothing but is a
- * value (in a known optional field it says nothing), and an empty map takes the place of what was
- * there. `element` is a checked add's (element_check()), or a part of one.
+ * The same result as element_patch(), written over the document where it stands; false, and nothing
+ * is changed, where that does not go. It goes where the changes name one value alone, for which
+ * there is room, or known numbers of the transform that are as long as those that are there and
+ * come in the same order; not where a rule would have to be looked at that element_patch() knows.
+ * The document's kind must be known to be valid. O(bytes up to the change, or behind it).
+ */
+__attribute__((warn_unused_result)) bool
+element_patch_in_place(struct element_room *room, struct span changes, const struct limits *limits);
+
+/**
+ * The same as element_patch() for an add that is merged into an element that is there (protocol.md
+ * section 4, "per property"): what the add says explicitly is set, in its own way. A nil deletes
+ * nothing but is a value (in a known optional field it says nothing), and an empty map takes the
+ * place of what was there. `element` is a checked add's (element_check()), or a part of one.
  */
 __attribute__((warn_unused_result)) bool
 element_patch_with_add(struct element_document document, struct span element,

@@ -66,6 +66,25 @@ static bool put_document(struct scene *scene, struct element *element, uint64_t 
            error_set(error, ERROR_OUT_OF_MEMORY, "no memory for an element");
 }
 
+/* Whether the change could be, and was, written over the stored document. */
+static bool patch_in_place(struct element *element, const struct operation *operation,
+                           const struct apply_context *context)
+{
+    struct element_room room = {
+        .bytes = element->document,
+        .size = element->document_bytes,
+        .capacity = element->document_capacity,
+        .transform_at = element->transform_at,
+    };
+    if (!element->has_checked_kind || apply_keeps_clocks(element, context) ||
+        !element_patch_in_place(&room, operation->document, context->limits)) {
+        return false;
+    }
+    element->document_bytes = room.size;
+    element->transform_at = room.transform_at;
+    return true;
+}
+
 static bool apply_add(struct scene *scene, struct element *element,
                       const struct operation *operation, uint64_t timestamp_ms,
                       const struct apply_context *context, struct outcome *out, struct error *error)
@@ -96,6 +115,10 @@ static bool apply_update(struct scene *scene, struct element *element,
                          const struct apply_context *context, struct outcome *out,
                          struct error *error)
 {
+    if (patch_in_place(element, operation, context)) {
+        return scene_put_in_place(scene, element, later_of(element->timestamp_ms, timestamp_ms)) ||
+               error_set(error, ERROR_OUT_OF_MEMORY, "no memory for an element");
+    }
     struct error cause;
     buffer_clear(context->scratch);
     struct element_document stored = {
@@ -305,15 +328,15 @@ static struct local_state local_of(const struct element *element)
     };
 }
 
-bool apply_operation(struct scene *scene, const struct operation *operation,
-                     const struct apply_context *context, struct outcome *out, struct error *error)
+bool apply_operation(struct scene *scene, struct element *element,
+                     const struct operation *operation, const struct apply_context *context,
+                     struct outcome *out, struct error *error)
 {
     *out = (struct outcome){.status = OUTCOME_SYNCED};
     uint64_t timestamp_ms = clamp_timestamp(operation, context, out);
     if (settle_without_element(operation, out)) {
         return true;
     }
-    struct element *element = scene_find(scene, operation->id);
     assert(element != NULL && element->is_loaded);
     if (element->is_unreadable) {
         return fail_unreadable(element, context, out) ||

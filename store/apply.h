@@ -48,13 +48,12 @@ struct outcome {
 };
 
 /**
- * Applies `operation`, whose element (if it names one) must be loaded. Fails only with
- * ERROR_OUT_OF_MEMORY; the scene must then be forgotten.
+ * Applies `operation` to its element, which must be loaded; NULL where it names none. Fails only
+ * with ERROR_OUT_OF_MEMORY; the scene must then be forgotten.
  */
-__attribute__((warn_unused_result)) bool apply_operation(struct scene *scene,
-                                                         const struct operation *operation,
-                                                         const struct apply_context *context,
-                                                         struct outcome *out, struct error *error);
+__attribute__((warn_unused_result)) bool
+apply_operation(struct scene *scene, struct element *element, const struct operation *operation,
+                const struct apply_context *context, struct outcome *out, struct error *error);
 
 /**
  * The outcome of an operation that could not be tried: after too many lost races (`code`

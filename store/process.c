@@ -125,6 +125,15 @@ static struct apply_context apply_context_of(const struct batch *batch,
     };
 }
 
+static struct element *element_of(const struct scene *scene, const struct process_context *context,
+                                  const struct operation *operation, uint32_t place)
+{
+    if (span_is_absent(operation->id)) {
+        return NULL;
+    }
+    return context->elements != NULL ? context->elements[place] : scene_find(scene, operation->id);
+}
+
 static bool run_operations(struct scene *scene, const struct batch *batch,
                            const struct process_context *context, const struct apply_context *apply,
                            struct attempt_entries *entries, struct sync_result *result,
@@ -137,7 +146,8 @@ static bool run_operations(struct scene *scene, const struct batch *batch,
         struct outcome outcome;
         bool has_memory =
             context->not_tried == NULL
-                ? apply_operation(scene, operation, apply, &outcome, error)
+                ? apply_operation(scene, element_of(scene, context, operation, i), operation, apply,
+                                  &outcome, error)
                 : apply_not_tried(scene, operation, apply, context->not_tried, &outcome, error);
         if (!has_memory) {
             return false;

@@ -14,14 +14,15 @@
 
 struct process_context {
     const struct limits *limits;
-    uint32_t retries_max;          /* retry.max_retries */
-    struct source source;          /* of the first delivery; a retry's section knows it itself */
-    uint64_t arrival_ms;           /* of the first delivery; the same */
-    int64_t record_time_ms;        /* of the record at hand: tombstones' age is measured from it */
-    uint64_t timestamp_ms;         /* the commit's time, by the wall clock */
-    uint64_t duration_ms;          /* of this attempt, from receipt */
-    uint64_t retry_delay_ms;       /* before the next attempt, should there be one */
-    const struct error *not_tried; /* NULL: apply. Else why nothing can be (apply_not_tried()) */
+    uint32_t retries_max;    /* retry.max_retries */
+    struct source source;    /* of the first delivery; a retry's section knows it itself */
+    uint64_t arrival_ms;     /* of the first delivery; the same */
+    int64_t record_time_ms;  /* of the record at hand: tombstones' age is measured from it */
+    uint64_t timestamp_ms;   /* the commit's time, by the wall clock */
+    uint64_t duration_ms;    /* of this attempt, from receipt */
+    uint64_t retry_delay_ms; /* before the next attempt, should there be one */
+    struct element *const *elements; /* each operation's; NULL: they are looked up in the scene */
+    const struct error *not_tried;   /* NULL: apply. Else why nothing can be (apply_not_tried()) */
     struct arena *arena;
     struct buffer *scratch;
 };

@@ -188,6 +188,7 @@ static bool element_set_document(struct scene *scene, struct element *element, s
     memcpy(element->document, value.data, value.size);
     element->document_bytes = value.size - clocks_bytes;
     element->clocks_bytes = clocks_bytes;
+    element->transform_at = 0;
     element->has_checked_kind = false;
     return true;
 }
@@ -410,6 +411,16 @@ bool scene_put(struct scene *scene, struct element *element, struct span value, 
     }
     element->removed_by_batch = false;
     element->presence = ELEMENT_PRESENT;
+    element->timestamp_ms = timestamp_ms;
+    return true;
+}
+
+bool scene_put_in_place(struct scene *scene, struct element *element, uint64_t timestamp_ms)
+{
+    assert(element->presence == ELEMENT_PRESENT && element->has_checked_kind);
+    if (!scene_touch(scene, element)) {
+        return false;
+    }
     element->timestamp_ms = timestamp_ms;
     return true;
 }

@@ -33,6 +33,7 @@ struct element {
     size_t document_bytes;
     size_t clocks_bytes; /* PRESENT: of its clocks, right behind the document; 0: it has none */
     size_t document_capacity; /* for both */
+    size_t transform_at;      /* in the document; 0: not looked for (protocol/element.h) */
     bool has_checked_kind;    /* the document was made here (protocol/element.h) */
 
     /* What the batch being applied found and did; valid where batch_serial is the scene's. */
@@ -129,6 +130,10 @@ uint64_t scene_end_batch(struct scene *scene);
 __attribute__((warn_unused_result)) bool scene_put(struct scene *scene, struct element *element,
                                                    struct span value, size_t clocks_bytes,
                                                    uint64_t timestamp_ms);
+
+/** The same where the document was changed where it stands. */
+__attribute__((warn_unused_result)) bool
+scene_put_in_place(struct scene *scene, struct element *element, uint64_t timestamp_ms);
 
 /** The stored form of a present element's clocks; absent where it has none. */
 struct span element_clocks(const struct element *element);

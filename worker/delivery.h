@@ -9,6 +9,8 @@
 #include "store/recognition.h"
 #include "worker/source.h"
 
+struct element;
+
 struct delivery {
     const struct record *record;
     struct source source;   /* where the record stands */
@@ -19,6 +21,7 @@ struct delivery {
     struct record_fingerprint fingerprint;
     struct span field;         /* its record's name in the store */
     struct span position_name; /* "<topic>/<partition>" */
+    struct element **elements; /* of each operation, once they were looked for; or NULL */
     size_t known_index;        /* which of the scene's records it is about (scene_work.h) */
     enum verdict verdict;
     struct sync_result result; /* NEW, REDELIVERED, RESENT */

@@ -36,16 +36,40 @@ static bool index_records(struct scene_work *work, struct arena *arena)
     return true;
 }
 
-static bool is_in_memory(struct scene *scene, struct span id)
+/* Room for a delivery's elements, which its operations are applied to. */
+static bool make_elements(struct delivery *delivery, struct arena *arena)
 {
-    const struct element *element =
-        scene->is_complete ? scene_note(scene, id) : scene_find(scene, id);
-    return element != NULL && element->is_loaded;
+    if (delivery->elements == NULL) {
+        delivery->elements =
+            arena_alloc_array(arena, delivery->batch.operation_count, sizeof(struct element *));
+    }
+    return delivery->elements != NULL;
+}
+
+/* Finds the elements that a delivery's operations name; false where one is not in memory. */
+static bool find_elements(struct scene *scene, struct delivery *delivery, struct arena *arena)
+{
+    if (!make_elements(delivery, arena)) {
+        return false; /* as the read will find */
+    }
+    for (uint32_t i = 0; i < delivery->batch.operation_count; i++) {
+        struct span id = delivery->batch.operations[i].id;
+        if (span_is_absent(id)) {
+            continue;
+        }
+        struct element *element =
+            scene->is_complete ? scene_note(scene, id) : scene_find(scene, id);
+        if (element == NULL || !element->is_loaded) {
+            return false;
+        }
+        delivery->elements[i] = element;
+    }
+    return true;
 }
 
 /* Whether all deliveries' elements and positions stand in the cache and no delivery looks like one
  * that came before: then the commit's own check of the records will do, without a read. */
-static bool is_all_in_cache(struct scene_work *work)
+static bool is_all_in_cache(struct scene_work *work, struct arena *arena)
 {
     struct scene *scene = work->scene;
     if (!scene->is_loaded) {
@@ -57,14 +81,8 @@ static bool is_all_in_cache(struct scene_work *work)
             scene_position(work->scene, delivery->position_name);
         bool is_ahead = position != NULL && position->is_read &&
                         (!position->known || delivery->source.offset > position->offset);
-        if (delivery->batch.retry != NULL || !is_ahead) {
+        if (delivery->batch.retry != NULL || !is_ahead || !find_elements(scene, delivery, arena)) {
             return false;
-        }
-        for (uint32_t k = 0; k < delivery->batch.operation_count; k++) {
-            struct span id = delivery->batch.operations[k].id;
-            if (!span_is_absent(id) && !is_in_memory(scene, id)) {
-                return false;
-            }
         }
     }
     return true;
@@ -99,7 +117,7 @@ static void begin(struct scene_work *work, const struct work_context *context)
     work->state = WORK_READ;
     if (work->epoch != store_epoch(context->store)) {
         scene_forget(work->scene, false); /* cached under a connection that is gone */
-    } else if (is_all_in_cache(work)) {
+    } else if (is_all_in_cache(work, context->arena)) {
         work->state = WORK_DECIDE;
         work->since_epoch = work->epoch;
     }
@@ -124,7 +142,11 @@ static bool request_elements(struct scene_work *work, const struct work_context 
     }
     size_t count = 0;
     for (size_t i = work->begin; i < work->delivery_count; i++) {
-        const struct batch *batch = &work->deliveries[i]->batch;
+        struct delivery *delivery = work->deliveries[i];
+        const struct batch *batch = &delivery->batch;
+        if (!make_elements(delivery, context->arena)) {
+            return false;
+        }
         for (uint32_t k = 0; k < batch->operation_count; k++) {
             if (span_is_absent(batch->operations[k].id)) {
                 continue;
@@ -133,6 +155,7 @@ static bool request_elements(struct scene_work *work, const struct work_context 
             if (element == NULL) {
                 return false;
             }
+            delivery->elements[k] = element;
             if (!element->is_loaded && !element->is_requested) {
                 element->is_requested = true;
                 work->load_elements[count] = element;

@@ -44,7 +44,8 @@ struct outcome apply_fixture_apply(struct apply_fixture *fixture, const char *js
     }
     struct outcome outcome;
     struct error error;
-    cr_assert(apply_operation(fixture->scene, &operation, &fixture->context, &outcome, &error),
+    cr_assert(apply_operation(fixture->scene, scene_find(fixture->scene, operation.id), &operation,
+                              &fixture->context, &outcome, &error),
               "%s", error.message);
     return outcome;
 }

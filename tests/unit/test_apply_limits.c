@@ -82,7 +82,8 @@ Test(apply_limits, element_too_large_leaves_what_was_there)
     cr_assert(operation_decode(text, 0, &fixture.limits, test_arena(), &add, &error));
     struct element *element = scene_without(fixture.scene, "a");
     struct outcome outcome;
-    cr_assert(apply_operation(fixture.scene, &add, &fixture.context, &outcome, &error));
+    cr_assert(apply_operation(fixture.scene, scene_find(fixture.scene, add.id), &add,
+                              &fixture.context, &outcome, &error));
     cr_assert_eq(outcome.code, ERROR_ELEMENT_TOO_LARGE);
     cr_assert_not(outcome.is_retryable);
     cr_assert_eq(element->presence, ELEMENT_UNKNOWN);
@@ -94,7 +95,8 @@ Test(apply_limits, element_too_large_leaves_what_was_there)
         "{'op':'update','id':'a','changes':{'n':8,'text':'%0200d'},'timestamp':200}", 0);
     struct operation update;
     cr_assert(operation_decode(changes, 0, &fixture.limits, test_arena(), &update, &error));
-    cr_assert(apply_operation(fixture.scene, &update, &fixture.context, &outcome, &error));
+    cr_assert(apply_operation(fixture.scene, scene_find(fixture.scene, update.id), &update,
+                              &fixture.context, &outcome, &error));
     cr_assert_eq(outcome.code, ERROR_ELEMENT_TOO_LARGE);
     cr_assert(span_equal(element_document(element), before));
     cr_assert_eq(element->timestamp_ms, 100);
