@@ -13,6 +13,7 @@
 #define SCENESYNC_STORE_SCENE_H
 
 #include "protocol/vocabulary.h"
+#include "store/element_value.h"
 #include "store/store.h"
 
 enum element_presence {
@@ -156,23 +157,5 @@ void scene_committed(struct scene *scene, const struct scene_commit *commit);
  * what the element holds. Appends the first; returns the rest. */
 struct buffer;
 struct span element_value_encode(const struct element *element, struct buffer *head);
-
-/** The same parts read from a stored value, for readers: views of `value`. */
-struct element_value {
-    uint64_t version, timestamp_ms;
-    struct span document; /* absent: a tombstone */
-    struct span clocks;   /* right behind the document; absent: it has none */
-    bool is_strict;       /* both are known to pass wire_check_strict() */
-};
-__attribute__((warn_unused_result)) bool
-element_value_decode(struct span value, struct element_value *out, struct error *error);
-
-/**
- * Checks what a decoded value holds by the rules that the engine relies on: wire_check_strict() for
- * the document, the same and clocks_check() for the clocks. Fails with ERROR_STORE_ERROR, or
- * ERROR_OUT_OF_MEMORY where the arena, which key indexes go to, is exhausted.
- */
-__attribute__((warn_unused_result)) bool
-element_value_check(const struct element_value *value, struct arena *arena, struct error *error);
 
 #endif

@@ -76,7 +76,7 @@ static bool is_all_in_cache(struct scene_work *work, struct arena *arena)
         return false;
     }
     for (size_t i = 0; i < work->delivery_count; i++) {
-        const struct delivery *delivery = work->deliveries[i];
+        struct delivery *delivery = work->deliveries[i];
         const struct store_position *position =
             scene_position(work->scene, delivery->position_name);
         bool is_ahead = position != NULL && position->is_read &&
