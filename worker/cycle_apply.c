@@ -19,6 +19,13 @@ struct turn {
     bool has_changed; /* one of them got further */
 };
 
+static void note_done(struct run *run, const struct scene_work *work, enum work_state before)
+{
+    if (work->state == WORK_DONE && before != WORK_DONE) {
+        run->unpublished_count += work->delivery_count;
+    }
+}
+
 /* Takes what the store has answered. */
 static bool complete_works(struct run *run, const struct work_context *context, struct turn *turn,
                            struct error *error)
@@ -35,6 +42,7 @@ static bool complete_works(struct run *run, const struct work_context *context, 
         turn->is_reading =
             turn->is_reading || work->state == WORK_READ || work->state == WORK_READING;
         turn->active += work->state != WORK_DONE;
+        note_done(run, work, before);
         if (turn->active == 0) {
             run->first_open = i + 1;
         }
@@ -62,9 +70,11 @@ static bool step_works(struct run *run, const struct work_context *context, stru
         if (clock_monotonic_ms(context->clock) - since_ms >= STEP_MS_MAX) {
             break;
         }
+        enum work_state before = work->state;
         if (!scene_work_step(work, context, error)) {
             return false;
         }
+        note_done(run, work, before);
         starts += is_new;
         run->started += is_new;
         turn->active += is_new;
@@ -95,8 +105,8 @@ void cycle_drain_store(struct cycle *cycle)
     }
 }
 
-/* Notes for the records whose commits went out that nothing of them was published: the first answer
- * to them is no duplicate. */
+/* Notes for the records whose commits went out whether anything of them was published: if not, the
+ * first answer to them is no duplicate. */
 static void note_sent(const struct run *run)
 {
     for (size_t i = 0; i < run->work_count; i++) {
@@ -104,17 +114,22 @@ static void note_sent(const struct run *run)
         for (size_t k = 0; k < work->delivery_count; k++) {
             const struct delivery *delivery = work->deliveries[k];
             bool is_committed = k < work->begin && delivery->verdict == VERDICT_NEW;
-            run->records[delivery - run->deliveries].was_sent = delivery->was_sent || is_committed;
+            run->records[delivery - run->deliveries].was_sent =
+                !work->is_published && (delivery->was_sent || is_committed);
         }
     }
 }
 
 /* The run begins anew in the next cycle, with what is still this worker's. */
-static enum cycle_outcome repeat_run(struct cycle *cycle)
+static enum cycle_outcome repeat_run(struct cycle *cycle, struct error *error)
 {
     const struct run *run = &cycle->now->run;
     cycle_drain_store(cycle);
     note_sent(run);
+    enum cycle_outcome outcome = cycle_publish_await(cycle, error);
+    if (outcome != CYCLE_WORKED) {
+        return outcome;
+    }
     watermark_doubt(cycle->watermark);
     cycle->parts.stats->cycles_repeated++;
     struct log_line line;
@@ -128,6 +143,7 @@ static enum cycle_outcome repeat_run(struct cycle *cycle)
 /* Sends what was asked, and waits for answers where there is nothing else to do meanwhile. */
 static void exchange(struct cycle *cycle, const struct run *run, const struct turn *turn)
 {
+    cycle_serve_sink(cycle);
     bool is_ready = store_is_ready(cycle->parts.store);
     bool can_start = run->started < run->work_count && turn->active < ACTIVE_WORKS_MAX;
     bool is_busy = is_ready && (turn->active == 0 || can_start || cycle_work_ahead(cycle));
@@ -147,7 +163,7 @@ enum cycle_outcome cycle_apply(struct cycle *cycle, const struct work_context *c
             return CYCLE_FATAL;
         }
         if (turn.is_disowned) {
-            return repeat_run(cycle);
+            return repeat_run(cycle, error);
         }
         if (!is_loaded && run->started == run->work_count && !turn.is_reading) {
             is_loaded = true;
@@ -155,9 +171,12 @@ enum cycle_outcome cycle_apply(struct cycle *cycle, const struct work_context *c
         }
         if (run->first_open == run->work_count) {
             bool is_sure = is_of_one_connection(run, store_epoch(store));
-            return is_sure ? CYCLE_WORKED : repeat_run(cycle);
+            return is_sure ? CYCLE_WORKED : repeat_run(cycle, error);
         }
         if (store_is_ready(store) && !step_works(run, context, &turn, error)) {
+            return CYCLE_FATAL;
+        }
+        if (!cycle_publish_portion(cycle, error)) {
             return CYCLE_FATAL;
         }
         exchange(cycle, run, &turn);

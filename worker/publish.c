@@ -19,8 +19,10 @@ static void log_too_large(const struct publish_parts *parts, const struct letter
 /* Waits for the answers to everything sent. */
 static bool await_answers(const struct publish_parts *parts)
 {
-    while (sink_poll(parts->sink, PUBLISH_POLL_MS) > 0) {
-        patience_note(parts->patience, PROGRESS_BROKER_AWAY);
+    bool is_busy = true;
+    while (sink_poll(parts->sink, is_busy ? 0 : PUBLISH_POLL_MS) > 0) {
+        is_busy = is_busy && parts->meanwhile(parts->meanwhile_context);
+        patience_note(parts->patience, is_busy ? PROGRESS_WORKING : PROGRESS_BROKER_AWAY);
         if (!patience_goes_on(parts->patience)) {
             return false;
         }
@@ -74,12 +76,16 @@ static enum publish_outcome resend_too_large(const struct publish_parts *parts,
     return PUBLISH_ACKNOWLEDGED;
 }
 
-enum publish_outcome publish_all(const struct publish_parts *parts, struct outbox *outbox)
+void publish_send(const struct publish_parts *parts, struct letter *first)
 {
-    for (struct letter *letter = outbox->first; letter != NULL; letter = letter->next) {
+    for (struct letter *letter = first; letter != NULL; letter = letter->next) {
         sink_send(parts->sink, &letter->outgoing);
     }
     fault_reach(parts->faults, FAULT_AFTER_PUBLISH);
+}
+
+enum publish_outcome publish_await(const struct publish_parts *parts, struct outbox *outbox)
+{
     size_t sent_count = 0;
     do {
         if (!await_answers(parts)) {
