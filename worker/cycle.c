@@ -107,6 +107,7 @@ static bool shrink_run(struct cycle *cycle, const struct run *run)
     if (cycle_publish_await(cycle, &ignored) != CYCLE_WORKED) {
         return false;
     }
+    cycle_note_published(run);
     scene_cache_clear(cycle->cache); /* it holds changes that were never committed */
     bool was_last_resort = cycle->must_fail_run;
     cycle->must_fail_run = run->count <= 1;

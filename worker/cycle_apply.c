@@ -19,10 +19,11 @@ struct turn {
     bool has_changed; /* one of them got further */
 };
 
-static void note_done(struct run *run, const struct scene_work *work, enum work_state before)
+static void note_done(const struct scene_work *work, enum work_state before)
 {
-    if (work->state == WORK_DONE && before != WORK_DONE) {
-        run->unpublished_count += work->delivery_count;
+    bool is_new = work->state == WORK_DONE && before != WORK_DONE;
+    for (size_t i = 0; is_new && i < work->delivery_count; i++) {
+        work->deliveries[i]->is_done = true;
     }
 }
 
@@ -42,7 +43,7 @@ static bool complete_works(struct run *run, const struct work_context *context, 
         turn->is_reading =
             turn->is_reading || work->state == WORK_READ || work->state == WORK_READING;
         turn->active += work->state != WORK_DONE;
-        note_done(run, work, before);
+        note_done(work, before);
         if (turn->active == 0) {
             run->first_open = i + 1;
         }
@@ -74,7 +75,7 @@ static bool step_works(struct run *run, const struct work_context *context, stru
         if (!scene_work_step(work, context, error)) {
             return false;
         }
-        note_done(run, work, before);
+        note_done(work, before);
         starts += is_new;
         run->started += is_new;
         turn->active += is_new;
@@ -105,27 +106,12 @@ void cycle_drain_store(struct cycle *cycle)
     }
 }
 
-/* Notes for the records whose commits went out whether anything of them was published: if not, the
- * first answer to them is no duplicate. */
-static void note_sent(const struct run *run)
-{
-    for (size_t i = 0; i < run->work_count; i++) {
-        const struct scene_work *work = &run->works[i];
-        for (size_t k = 0; k < work->delivery_count; k++) {
-            const struct delivery *delivery = work->deliveries[k];
-            bool is_committed = k < work->begin && delivery->verdict == VERDICT_NEW;
-            run->records[delivery - run->deliveries].was_sent =
-                !work->is_published && (delivery->was_sent || is_committed);
-        }
-    }
-}
-
 /* The run begins anew in the next cycle, with what is still this worker's. */
 static enum cycle_outcome repeat_run(struct cycle *cycle, struct error *error)
 {
     const struct run *run = &cycle->now->run;
     cycle_drain_store(cycle);
-    note_sent(run);
+    cycle_note_published(run);
     enum cycle_outcome outcome = cycle_publish_await(cycle, error);
     if (outcome != CYCLE_WORKED) {
         return outcome;

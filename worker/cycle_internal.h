@@ -32,7 +32,8 @@ struct run {
     struct scene_work *works;
     size_t work_count;
     size_t first_open, started; /* works before the one are done, from the other on untouched */
-    size_t unpublished_count;   /* deliveries of works that are done */
+    size_t done_count;          /* deliveries before this one are done */
+    size_t published_count;     /* and what those before this one have to tell was sent */
     struct outbox outbox;       /* what was published; the sink may hold letters of it */
 };
 
@@ -107,6 +108,12 @@ enum cycle_outcome cycle_publish_rest(struct cycle *cycle, struct error *error);
 
 /** Waits for what was published so far. The same outcomes. */
 enum cycle_outcome cycle_publish_await(struct cycle *cycle, struct error *error);
+
+/**
+ * The run will be repeated: notes for its records whether anything of them was published. If only a
+ * commit went out, the first answer is no duplicate; what was refused is not refused aloud again.
+ */
+void cycle_note_published(const struct run *run);
 
 /** Takes acknowledgements, without waiting. */
 void cycle_serve_sink(struct cycle *cycle);

@@ -1,3 +1,5 @@
+#include <assert.h>
+
 #include "worker/cycle_internal.h"
 #include "worker/cycle_log.h"
 #include "worker/publish.h"
@@ -40,10 +42,14 @@ void cycle_publish_begin(struct cycle *cycle)
 static bool post(struct cycle *cycle, struct delivery *delivery, struct error *error)
 {
     struct log *log = cycle->parts.log;
+    bool is_refused = delivery->refusal.code != ERROR_NONE;
+    if (is_refused && delivery->was_refused) {
+        return true; /* the run is repeated, and no commit tells what was said before */
+    }
     if (!outbox_post(&cycle->now->run.outbox, delivery, error)) {
         return false;
     }
-    if (delivery->refusal.code == ERROR_NONE) {
+    if (!is_refused) {
         cycle_log_delivery(log, delivery);
     } else if (delivery->verdict == VERDICT_REUSED) {
         cycle_log_refusal(log, delivery); /* the others were logged when they were decoded */
@@ -51,52 +57,64 @@ static bool post(struct cycle *cycle, struct delivery *delivery, struct error *e
     return true;
 }
 
-/* Sends what was posted. */
-static void send_posted(struct cycle *cycle)
+/* Posts, in the order of the log, what there is to tell up to the first scene that is not done, and
+ * sends it. */
+static bool publish_done(struct cycle *cycle, struct error *error)
 {
+    struct run *run = &cycle->now->run;
+    run->outbox.now_wall_ms = clock_wall_ms(cycle->parts.clock);
+    for (; run->published_count < run->done_count; run->published_count++) {
+        if (!post(cycle, &run->deliveries[run->published_count], error)) {
+            return false;
+        }
+    }
     fault_reach(cycle->parts.faults, FAULT_AFTER_COMMIT);
-    struct letter *letters = outbox_take(&cycle->now->run.outbox);
+    struct letter *letters = outbox_take(&run->outbox);
     for (const struct letter *letter = letters; letter != NULL; letter = letter->next) {
         cycle_log_letter(cycle->parts.log, letter);
     }
     struct publish_parts publish = publish_parts_of(cycle);
     publish_send(&publish, letters);
+    return true;
 }
 
-/* Posts what the works that are done have to say. */
-static bool post_works(struct cycle *cycle, struct error *error)
+static void count_done(struct run *run)
 {
-    struct run *run = &cycle->now->run;
-    run->outbox.now_wall_ms = clock_wall_ms(cycle->parts.clock);
-    for (size_t i = 0; i < run->started; i++) {
-        struct scene_work *work = &run->works[i];
-        if (work->state != WORK_DONE || work->is_published) {
-            continue;
-        }
-        for (size_t k = 0; k < work->delivery_count; k++) {
-            if (!post(cycle, work->deliveries[k], error)) {
-                return false;
-            }
-        }
-        work->is_published = true;
+    while (run->done_count < run->count &&
+           (run->deliveries[run->done_count].is_done ||
+            run->deliveries[run->done_count].refusal.code != ERROR_NONE)) {
+        run->done_count++;
     }
-    run->unpublished_count = 0;
-    return true;
 }
 
 bool cycle_publish_portion(struct cycle *cycle, struct error *error)
 {
-    const struct run *run = &cycle->now->run;
+    struct run *run = &cycle->now->run;
     size_t portion = run->count / PORTIONS;
     portion = portion < PORTION_RECORDS_MIN ? PORTION_RECORDS_MIN : portion;
-    if (run->unpublished_count < portion || run->first_open == run->work_count) {
-        return true; /* the last portion goes with the rest */
+    count_done(run);
+    bool is_last = run->done_count == run->count; /* goes with cycle_publish_rest() */
+    bool is_due = run->done_count - run->published_count >= portion;
+    return is_last || !is_due || publish_done(cycle, error);
+}
+
+void cycle_note_published(const struct run *run)
+{
+    for (size_t i = 0; i < run->published_count; i++) {
+        run->records[i].was_sent = false;
+        run->records[i].was_refused = run->deliveries[i].refusal.code != ERROR_NONE;
     }
-    if (!post_works(cycle, error)) {
-        return false;
+    for (size_t i = 0; i < run->work_count; i++) {
+        const struct scene_work *work = &run->works[i];
+        for (size_t k = 0; k < work->delivery_count; k++) {
+            const struct delivery *delivery = work->deliveries[k];
+            size_t place = (size_t)(delivery - run->deliveries);
+            bool is_committed = k < work->begin && delivery->verdict == VERDICT_NEW;
+            if (place >= run->published_count) {
+                run->records[place].was_sent = delivery->was_sent || is_committed;
+            }
+        }
     }
-    send_posted(cycle);
-    return true;
 }
 
 void cycle_serve_sink(struct cycle *cycle)
@@ -123,18 +141,7 @@ enum cycle_outcome cycle_publish_await(struct cycle *cycle, struct error *error)
 
 enum cycle_outcome cycle_publish_rest(struct cycle *cycle, struct error *error)
 {
-    struct run *run = &cycle->now->run;
-    if (!post_works(cycle, error)) {
-        return CYCLE_FATAL;
-    }
-    for (size_t i = 0; i < run->count; i++) {
-        struct delivery *delivery = &run->deliveries[i];
-        bool has_no_work =
-            delivery->refusal.code != ERROR_NONE && delivery->verdict != VERDICT_REUSED;
-        if (has_no_work && !post(cycle, delivery, error)) {
-            return CYCLE_FATAL;
-        }
-    }
-    send_posted(cycle);
-    return cycle_publish_await(cycle, error);
+    count_done(&cycle->now->run);
+    assert(cycle->now->run.done_count == cycle->now->run.count);
+    return publish_done(cycle, error) ? cycle_publish_await(cycle, error) : CYCLE_FATAL;
 }

@@ -64,7 +64,6 @@ struct scene_work {
     size_t begin, end; /* [begin, end) is in the commit under way; before begin: done */
     enum work_state state;
     enum work_mode mode;
-    bool is_published;    /* what it has to say was sent */
     bool has_read;        /* read in this cycle, not only taken from the cache */
     bool has_doubted;     /* a delivery looked stale, and everything was read again to be sure */
     bool has_first_looks; /* the scene remembers what it was read as */
