@@ -1,8 +1,10 @@
 /*
  * Changes merged into an element: the input is two MessagePack values, a document and changes. The
  * outcome is the model's; merging twice is merging once; merging nothing keeps every byte; a
- * failure leaves nothing behind.
+ * failure leaves nothing behind; what is written over the document is the same, or nothing.
  */
+#include <stdlib.h>
+
 #include "protocol/element.h"
 #include "protocol/wire_prefix.h"
 #include "tests/fuzz/fuzz.h"
@@ -79,14 +81,43 @@ static void demand_idempotent(const struct patching *patching, struct span patch
     buffer_deinit(&again);
 }
 
+/* In a room with so many bytes more than the document has; twice, for what the first time keeps. */
+static void demand_in_place(const struct patching *patching, struct span document,
+                            struct span changes, const struct span *patched, size_t spare)
+{
+    struct element_room room = {.size = document.size, .capacity = document.size + spare};
+    room.bytes = malloc(room.capacity);
+    fuzz_demand(room.bytes != NULL, "there is memory for a document");
+    memcpy(room.bytes, document.data, document.size);
+    struct span standing = document;
+    for (int round = 0; round < 2; round++) {
+        if (!element_patch_in_place(&room, changes, &patching->limits)) {
+            fuzz_demand_equal(span_make(room.bytes, room.size), standing,
+                              "what is left is not changed");
+            break;
+        }
+        fuzz_demand(patched != NULL, "what is changed in place can be copied");
+        standing = *patched;
+        fuzz_demand_equal(span_make(room.bytes, room.size), standing,
+                          "a document changed in place is the patched copy");
+    }
+    free(room.bytes);
+}
+
 static void merge(const struct patching *patching, struct element_document document,
                   struct span changes)
 {
     struct buffer out;
     struct error error;
     buffer_init(&out, FUZZ_BUFFER_BYTES_MAX);
-    if (patch(patching, document, changes, &out, &error)) {
-        const struct span patched = appended(&out);
+    const bool is_patched = patch(patching, document, changes, &out, &error);
+    const struct span patched = is_patched ? appended(&out) : (struct span){0};
+    if (document.has_checked_kind) {
+        const struct span *const expected = is_patched ? &patched : NULL;
+        demand_in_place(patching, document.bytes, changes, expected, 0);
+        demand_in_place(patching, document.bytes, changes, expected, changes.size);
+    }
+    if (is_patched) {
         fuzz_demand(patched.size <= patching->limits.element_bytes_max,
                     "a patched element keeps its limit");
         fuzz_demand(fuzz_readers_agree(patched, patching->arena, patching->pool) &&

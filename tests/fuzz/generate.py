@@ -90,6 +90,9 @@ def patches():
     patch("nothing", element(), {})
     patch("transform", element(transform=TRANSFORM),
           {"transform": {"x": "left", "y": 1e300, "z_index": 7.0, "own": None, "new": {}}, "id": "b"})
+    patch("drag", element(transform=TRANSFORM), {"transform": {name: TRANSFORM[name] for name in list(TRANSFORM)[:2]}})
+    patch("text", element(), {"kind": {"data": {"content": "xyz"}}})
+    patch("flag", element(selected=False), {"selected": True})
     patch("kind", element(), {"kind": {"data": {"content": "x" * 40, "size": {"h": 2}}, "type": "Shape"}})
     patch("no-kind", element(), {"kind": {"type": None}})
     patch("known", element(parent="b"), {"parent": bytes(16), "selected": True, "interactive": None, "tags": ["a", None]})
