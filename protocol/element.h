@@ -40,7 +40,7 @@ __attribute__((warn_unused_result)) bool element_complete(struct span element,
 /** A stored document, and what is known of it. */
 struct element_document {
     struct span bytes;
-    bool has_checked_kind; /* made by element_complete() or element_patch(): its kind is valid */
+    bool has_checked_kind; /* made by the functions here: its kind is valid */
 };
 
 /**
@@ -66,10 +66,11 @@ struct element_room {
 
 /**
  * The same result as element_patch(), written over the document where it stands; false, and nothing
- * is changed, where that does not go. It goes where the changes name one value alone, for which
- * there is room, or known numbers of the transform that are as long as those that are there and
- * come in the same order; not where a rule would have to be looked at that element_patch() knows.
- * The document's kind must be known to be valid. O(bytes up to the change, or behind it).
+ * is changed but transform_at, where that does not go. It goes where the changes name one value
+ * alone, for which there is room, or known numbers of the transform that are as long as those that
+ * are there and come in the same order; not where a rule would have to be looked at that
+ * element_patch() knows. The document's kind must be known to be valid. O(bytes up to the change,
+ * or behind it).
  */
 __attribute__((warn_unused_result)) bool
 element_patch_in_place(struct element_room *room, struct span changes, const struct limits *limits);

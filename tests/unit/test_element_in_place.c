@@ -428,6 +428,17 @@ Test(element_in_place, keeps_the_place_of_the_transform_while_values_grow_and_sh
     }
 }
 
+Test(element_in_place, looks_for_the_transform_once)
+{
+    struct span document = message_of("{'own':{'x':1.5}," KIND "," TRANSFORM "}");
+    store(document, 0);
+    cr_assert(change(message_of("{'transform':{}}")));
+    /* Whoever changes the document otherwise has to say so: what is kept is believed. */
+    room.transform_at = (size_t)(wire_map_find(stored(), "own").data - room.bytes);
+    cr_assert(element_patch_in_place(&room, message_of("{'transform':{'x':2.5}}"), &limits));
+    cr_assert(span_equal(stored(), message_of("{'own':{'x':2.5}," KIND "," TRANSFORM "}")));
+}
+
 /* ---- Random changes of random documents ---- */
 
 static uint64_t random_state;

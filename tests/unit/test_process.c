@@ -134,6 +134,23 @@ Test(process, test_process_mixed_operations)
     cr_assert_eq(scene->element_count, 1);
 }
 
+Test(process, operations_meet_the_elements_that_they_were_given)
+{
+    struct element *a = scene_with(scene, "a", 3, 100, "{'id':'a','kind':{'type':'T'},'n':1}");
+    struct element *b = scene_with(scene, "b", 3, 300, "{'id':'b','kind':{'type':'T'},'n':2}");
+    struct batch batch = batch_of(
+        BATCH(UPDATE("b", 3, 299), INTERACTION(1), UPDATE("a", 4, 101), INVALID, REMOVE("b", 301)));
+    struct element *elements[] = {b, NULL, a, NULL, b};
+    context.elements = elements;
+    struct sync_result result = process(&batch);
+    cr_assert_eq(result.synced_count, 3);
+    cr_assert_eq(failure_at(&result, 0)->code, ERROR_STALE_TIMESTAMP);
+    cr_assert_eq(failure_at(&result, 3)->code, ERROR_INVALID_OPERATION);
+    cr_assert_eq(element_number(a, "n"), 4);
+    cr_assert_eq(b->presence, ELEMENT_REMOVED);
+    cr_assert_eq(b->timestamp_ms, 301);
+}
+
 Test(process, result_says_whose_it_is)
 {
     struct batch batch = batch_of(BATCH_BY("RemoteWins", ADD("a", 1, 100)));
