@@ -137,3 +137,26 @@ struct span arena_copy(struct arena *arena, struct span span)
     }
     return span_make(memory, span.size);
 }
+
+struct span arena_join(struct arena *arena, const struct span *parts, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].size > SIZE_MAX - size) {
+            return (struct span){0};
+        }
+        size += parts[i].size;
+    }
+    uint8_t *memory = arena_alloc(arena, size);
+    if (memory == NULL) {
+        return (struct span){0};
+    }
+    uint8_t *at = memory;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].size > 0) {
+            memcpy(at, parts[i].data, parts[i].size);
+            at += parts[i].size;
+        }
+    }
+    return span_make(memory, size);
+}

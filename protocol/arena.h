@@ -38,4 +38,8 @@ __attribute__((warn_unused_result)) void *arena_alloc_array(struct arena *arena,
 /** Copies a span into the arena. Returns an absent span when out of memory. */
 __attribute__((warn_unused_result)) struct span arena_copy(struct arena *arena, struct span span);
 
+/** Copies spans, one right behind the other, as one; the same. */
+__attribute__((warn_unused_result)) struct span arena_join(struct arena *arena,
+                                                           const struct span *parts, size_t count);
+
 #endif

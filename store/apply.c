@@ -2,24 +2,23 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 
+#include "protocol/decimal.h"
 #include "protocol/element.h"
 #include "store/apply_merge.h"
 
-/* Writes an outcome's sentence into the arena. */
-__attribute__((format(printf, 3, 4))) static bool
-outcome_say(struct outcome *out, const struct apply_context *context, const char *format, ...)
+/* Joins an outcome's sentence in the arena: formatting it would cost more than deciding. */
+static bool outcome_say(struct outcome *out, const struct apply_context *context,
+                        const struct span *parts, size_t count)
 {
-    char text[ERROR_MESSAGE_BYTES_MAX];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    assert(length >= 0 && (size_t)length < sizeof(text));
-    out->message = arena_copy(context->arena, span_make(text, (size_t)length));
+    out->message = arena_join(context->arena, parts, count);
     return !span_is_absent(out->message);
+}
+
+/* For a sentence's parts: a number's digits, written into `digits`. */
+static struct span number(uint64_t value, char digits[DECIMAL_BYTES_MAX])
+{
+    return span_make(digits, decimal_write(value, digits));
 }
 
 static void outcome_fail(struct outcome *out, enum error_code code)
@@ -53,7 +52,8 @@ static bool take_element_error(const struct error *cause, const struct apply_con
     }
     outcome_fail(out, cause->code);
     out->reason = CONFLICT_NONE;
-    return outcome_say(out, context, "%s", cause->message) ||
+    const struct span parts[] = {span_of_text(cause->message)};
+    return outcome_say(out, context, parts, 1) ||
            error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a message");
 }
 
@@ -158,23 +158,35 @@ static bool apply_change(struct scene *scene, struct element *element,
     return false;
 }
 
+static bool say_not_found(const struct element *element, const struct operation *operation,
+                          const struct apply_context *context, struct outcome *out)
+{
+    char removed_ms[DECIMAL_BYTES_MAX];
+    bool was_removed = out->local.removed; /* what `element` says may be this operation's work */
+    const struct span parts[] = {
+        span_of_text("element not found: "),
+        span_of_text(operation_kind_name(operation->kind)),
+        span_of_text(" of '"),
+        element->id,
+        span_of_text(was_removed ? "', which was removed at " : "', which was never added"),
+        was_removed ? number(out->local.timestamp_ms, removed_ms) : span_of_text(""),
+    };
+    return outcome_say(out, context, parts, sizeof parts / sizeof *parts);
+}
+
 /* ElementNotFound: nothing is applied, but clocks of removals may still move. */
 static bool fail_not_found(struct scene *scene, struct element *element,
                            const struct operation *operation, uint64_t timestamp_ms,
                            const struct apply_context *context, struct outcome *out)
 {
     bool is_remove = operation->kind == OPERATION_REMOVE;
-    const char *kind = operation_kind_name(operation->kind);
     if (element->presence == ELEMENT_UNKNOWN) {
         outcome_retry(out, context, ERROR_ELEMENT_NOT_FOUND);
         if (is_remove && out->status == OUTCOME_FAILED &&
             !scene_remove(scene, element, timestamp_ms, context->record_time_ms)) {
             return false; /* an older add that comes later must not bring it back */
         }
-        return outcome_say(out, context, "element not found: %s of '%.*s', which was never added",
-                           kind, SPAN_ARGS(element->id));
-    }
-    if (is_remove) {
+    } else if (is_remove) {
         outcome_fail(out, ERROR_ELEMENT_REMOVED);
         if (timestamp_ms > element->timestamp_ms &&
             !scene_remove(scene, element, timestamp_ms, context->record_time_ms)) {
@@ -186,35 +198,75 @@ static bool fail_not_found(struct scene *scene, struct element *element,
             outcome_fail(out, ERROR_ELEMENT_REMOVED);
         }
     }
-    return outcome_say(out, context,
-                       "element not found: %s of '%.*s', which was removed at %" PRIu64, kind,
-                       SPAN_ARGS(element->id), out->local.timestamp_ms);
+    return say_not_found(element, operation, context, out);
+}
+
+static bool say_stale(const struct element *element, const struct operation *operation,
+                      const struct apply_context *context, struct outcome *out)
+{
+    char local_ms[DECIMAL_BYTES_MAX], remote_ms[DECIMAL_BYTES_MAX];
+    const struct span parts[] = {
+        span_of_text("stale timestamp (local="),
+        number(out->stale_local_ms, local_ms),
+        span_of_text(", remote="),
+        number(out->stale_remote_ms, remote_ms),
+        span_of_text("): "),
+        span_of_text(operation_kind_name(operation->kind)),
+        span_of_text(" of '"),
+        element->id,
+        span_of_text("', "),
+        span_of_text(strategy_name(context->strategy)),
+        span_of_text(" keeps what is stored"),
+    };
+    return outcome_say(out, context, parts, sizeof parts / sizeof *parts);
+}
+
+static bool say_already_exists(const struct element *element, const struct apply_context *context,
+                               struct outcome *out)
+{
+    const struct span parts[] = {
+        span_of_text("element already exists: '"),
+        element->id,
+        span_of_text("', "),
+        span_of_text(strategy_name(context->strategy)),
+        span_of_text(" keeps what is stored"),
+    };
+    return outcome_say(out, context, parts, sizeof parts / sizeof *parts);
+}
+
+static bool say_concurrent(const struct element *element, const struct operation *operation,
+                           const struct apply_context *context, struct outcome *out)
+{
+    char base_version[DECIMAL_BYTES_MAX], local_version[DECIMAL_BYTES_MAX];
+    const struct span parts[] = {
+        span_of_text("concurrent modification: "),
+        span_of_text(operation_kind_name(operation->kind)),
+        span_of_text(" of '"),
+        element->id,
+        span_of_text("' was made on version "),
+        number(operation->base_version, base_version),
+        span_of_text(", stored is version "),
+        number(out->local.version, local_version),
+        span_of_text(", "),
+        span_of_text(strategy_name(context->strategy)),
+        span_of_text(" keeps what is stored"),
+    };
+    return outcome_say(out, context, parts, sizeof parts / sizeof *parts);
 }
 
 static bool fail_keep_local(const struct element *element, const struct operation *operation,
                             const struct apply_context *context, struct outcome *out)
 {
-    const char *kind = operation_kind_name(operation->kind);
-    const char *strategy = strategy_name(context->strategy);
     switch (out->reason) {
     case CONFLICT_STALE_TIMESTAMP:
         outcome_fail(out, ERROR_STALE_TIMESTAMP);
-        return outcome_say(out, context,
-                           "stale timestamp (local=%" PRIu64 ", remote=%" PRIu64
-                           "): %s of '%.*s', %s keeps what is stored",
-                           out->stale_local_ms, out->stale_remote_ms, kind, SPAN_ARGS(element->id),
-                           strategy);
+        return say_stale(element, operation, context, out);
     case CONFLICT_ELEMENT_ALREADY_EXISTS:
         outcome_fail(out, ERROR_ELEMENT_ALREADY_EXISTS);
-        return outcome_say(out, context, "element already exists: '%.*s', %s keeps what is stored",
-                           SPAN_ARGS(element->id), strategy);
+        return say_already_exists(element, context, out);
     case CONFLICT_CONCURRENT_MODIFICATION:
         outcome_fail(out, ERROR_CONCURRENT_MODIFICATION);
-        return outcome_say(out, context,
-                           "concurrent modification: %s of '%.*s' was made on version %" PRIu64
-                           ", stored is version %" PRIu64 ", %s keeps what is stored",
-                           kind, SPAN_ARGS(element->id), operation->base_version,
-                           out->local.version, strategy);
+        return say_concurrent(element, operation, context, out);
     case CONFLICT_NONE:
     case CONFLICT_ELEMENT_NOT_FOUND:
     case CONFLICT_REASON_COUNT:
@@ -276,10 +328,10 @@ static bool fail_unreadable(const struct element *element, const struct apply_co
                             struct outcome *out)
 {
     outcome_fail(out, ERROR_STORE_ERROR);
-    return outcome_say(out, context,
-                       "element '%.*s' in the store is not [version, timestamp, element]; repair "
-                       "or delete it",
-                       SPAN_ARGS(element->id));
+    const struct span parts[] = {
+        span_of_text("element '"), element->id,
+        span_of_text("' in the store is not [version, timestamp, element]; repair or delete it")};
+    return outcome_say(out, context, parts, sizeof parts / sizeof *parts);
 }
 
 static uint64_t clamp_timestamp(const struct operation *operation,
@@ -391,6 +443,7 @@ bool apply_not_tried(const struct scene *scene, const struct operation *operatio
     } else {
         outcome_fail(out, cause->code);
     }
-    return outcome_say(out, context, "%s", cause->message) ||
+    const struct span parts[] = {span_of_text(cause->message)};
+    return outcome_say(out, context, parts, 1) ||
            error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a message");
 }
