@@ -37,4 +37,43 @@ static inline uint64_t big_endian_load(const uint8_t *at, unsigned width)
                         : big_endian_load_64(at);
 }
 
+static inline void big_endian_store_16(uint8_t *at, uint64_t number)
+{
+    at[0] = (uint8_t)(number >> 8);
+    at[1] = (uint8_t)number;
+}
+
+static inline void big_endian_store_32(uint8_t *at, uint64_t number)
+{
+    at[0] = (uint8_t)(number >> 24);
+    at[1] = (uint8_t)(number >> 16);
+    at[2] = (uint8_t)(number >> 8);
+    at[3] = (uint8_t)number;
+}
+
+static inline void big_endian_store_64(uint8_t *at, uint64_t number)
+{
+    big_endian_store_32(at, number >> 32);
+    big_endian_store_32(at + 4, number);
+}
+
+/** Stores the lowest 1, 2, 4 or 8 bytes of a number. */
+static inline void big_endian_store(uint8_t *at, uint64_t number, unsigned width)
+{
+    switch (width) {
+    case 1:
+        at[0] = (uint8_t)number;
+        break;
+    case 2:
+        big_endian_store_16(at, number);
+        break;
+    case 4:
+        big_endian_store_32(at, number);
+        break;
+    default:
+        big_endian_store_64(at, number);
+        break;
+    }
+}
+
 #endif

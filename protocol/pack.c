@@ -1,10 +1,11 @@
 #include "protocol/pack.h"
 
+#include "protocol/big_endian.h"
+
 /* First bytes, as the specification names them. */
 enum {
     TYPE_FIXMAP = 0x80,
     TYPE_FIXARRAY = 0x90,
-    TYPE_FIXSTR = 0xa0,
     TYPE_NIL = 0xc0,
     TYPE_FALSE = 0xc2,
     TYPE_TRUE = 0xc3,
@@ -17,7 +18,7 @@ enum {
     TYPE_MAP_16 = 0xde
 };
 
-enum { HEAD_BYTES_MAX = 5, FIXSTR_BYTES_MAX = 31, FIXARRAY_MAX = 15, FIXMAP_MAX = 15 };
+enum { HEAD_BYTES_MAX = 5, FIXARRAY_MAX = 15, FIXMAP_MAX = 15 };
 
 static void put_byte(struct buffer *out, uint8_t byte)
 {
@@ -27,21 +28,12 @@ static void put_byte(struct buffer *out, uint8_t byte)
     }
 }
 
-/** The lowest `size` bytes of a number, the highest of them first. */
-static void write_number(uint8_t *at, uint64_t number, size_t size)
-{
-    for (size_t i = size; i > 0; i--) {
-        at[i - 1] = (uint8_t)number;
-        number >>= 8;
-    }
-}
-
-static void put_number(struct buffer *out, uint8_t type, uint64_t number, size_t size)
+static inline void put_number(struct buffer *out, uint8_t type, uint64_t number, unsigned size)
 {
     uint8_t *at = buffer_extend(out, 1 + size);
     if (at != NULL) {
         at[0] = type;
-        write_number(at + 1, number, size);
+        big_endian_store(at + 1, number, size);
     }
 }
 
@@ -101,7 +93,7 @@ void pack_double(struct buffer *out, double value)
 static void put_bytes(struct buffer *out, uint8_t type_8, struct span bytes)
 {
     uint8_t head[HEAD_BYTES_MAX] = {type_8};
-    size_t length_size = 1;
+    unsigned length_size = 1;
     if (bytes.size > UINT32_MAX) { /* MessagePack has no longer ones */
         out->failed = true;
         return;
@@ -113,7 +105,7 @@ static void put_bytes(struct buffer *out, uint8_t type_8, struct span bytes)
         head[0] = (uint8_t)(type_8 + 1);
         length_size = 2;
     }
-    write_number(head + 1, bytes.size, length_size);
+    big_endian_store(head + 1, bytes.size, length_size);
     uint8_t *at = buffer_extend(out, 1 + length_size + bytes.size);
     if (at != NULL) {
         memcpy(at, head, 1 + length_size);
@@ -123,19 +115,9 @@ static void put_bytes(struct buffer *out, uint8_t type_8, struct span bytes)
     }
 }
 
-void pack_str(struct buffer *out, struct span text)
+void pack_long_str(struct buffer *out, struct span text)
 {
-    if (text.size > FIXSTR_BYTES_MAX) {
-        put_bytes(out, TYPE_STR_8, text);
-        return;
-    }
-    uint8_t *at = buffer_extend(out, 1 + text.size);
-    if (at != NULL) {
-        at[0] = (uint8_t)(TYPE_FIXSTR | text.size);
-        if (text.size > 0) {
-            memcpy(at + 1, text.data, text.size);
-        }
-    }
+    put_bytes(out, TYPE_STR_8, text);
 }
 
 void pack_bin(struct buffer *out, struct span bytes)
