@@ -1,25 +1,15 @@
 #include "protocol/decimal.h"
 
-/* Two digits at a time. */
-static const char pairs[] = "0001020304050607080910111213141516171819"
-                            "2021222324252627282930313233343536373839"
-                            "4041424344454647484950515253545556575859"
-                            "6061626364656667686970717273747576777879"
-                            "8081828384858687888990919293949596979899";
+const char decimal_pairs[] = "0001020304050607080910111213141516171819"
+                             "2021222324252627282930313233343536373839"
+                             "4041424344454647484950515253545556575859"
+                             "6061626364656667686970717273747576777879"
+                             "8081828384858687888990919293949596979899";
 
 size_t decimal_write(uint64_t value, char *out)
 {
     size_t size = decimal_size(value);
-    char *at = out + size;
-    for (; value >= 100; value /= 100) {
-        at -= 2;
-        memcpy(at, pairs + 2 * (value % 100), 2);
-    }
-    if (value >= 10) {
-        memcpy(out, pairs + 2 * value, 2);
-    } else {
-        out[0] = (char)('0' + value);
-    }
+    decimal_write_counted(value, size, out);
     return size;
 }
 

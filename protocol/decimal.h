@@ -21,6 +21,23 @@ static inline size_t decimal_size(uint64_t value)
     return size + (value >= 10) + (value >= 100) + (value >= 1000);
 }
 
+/** "00" to "99", one behind the other. */
+extern const char decimal_pairs[201];
+
+/** Writes `value` as the `size` characters that decimal_size() counted. No terminator. */
+static inline void decimal_write_counted(uint64_t value, size_t size, char *out)
+{
+    for (; value >= 100; value /= 100) {
+        size -= 2;
+        memcpy(out + size, decimal_pairs + 2 * (value % 100), 2);
+    }
+    if (value >= 10) {
+        memcpy(out, decimal_pairs + 2 * value, 2);
+    } else {
+        out[0] = (char)('0' + value);
+    }
+}
+
 /** Writes `value` into DECIMAL_BYTES_MAX bytes; returns the number of characters. No terminator. */
 size_t decimal_write(uint64_t value, char *out);
 size_t decimal_write_signed(int64_t value, char *out);

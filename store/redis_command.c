@@ -4,41 +4,40 @@
 
 #include "protocol/decimal.h"
 
-/** Writes "*<count>\r\n" or "$<bytes>\r\n"; returns where it ends. */
-static uint8_t *write_head(uint8_t *at, char type, uint64_t number)
+enum { HEAD_BYTES = 1 + 2 }; /* of "*<count>\r\n" and "$<bytes>\r\n", but for the digits */
+
+/** Writes a head whose number has so many digits; returns where it ends. */
+static uint8_t *write_head(uint8_t *at, char type, uint64_t number, size_t digits)
 {
     at[0] = (uint8_t)type;
-    at += 1 + decimal_write(number, (char *)at + 1);
-    at[0] = '\r';
-    at[1] = '\n';
-    return at + 2;
-}
-
-static size_t head_size(uint64_t number)
-{
-    return 1 + decimal_size(number) + 2;
+    decimal_write_counted(number, digits, (char *)at + 1);
+    at[1 + digits] = '\r';
+    at[2 + digits] = '\n';
+    return at + HEAD_BYTES + digits;
 }
 
 /** Appends an argument's head and end; returns where its `size` bytes are to be written, or NULL.
  */
 static uint8_t *add_frame(struct buffer *out, size_t size)
 {
-    size_t head = head_size(size);
-    assert(size <= SIZE_MAX - head - 2);
-    uint8_t *at = buffer_extend(out, head + size + 2);
+    size_t digits = decimal_size(size);
+    assert(size <= SIZE_MAX - HEAD_BYTES - digits - 2);
+    uint8_t *at = buffer_extend(out, HEAD_BYTES + digits + size + 2);
     if (at == NULL) {
         return NULL;
     }
-    at[head + size] = '\r';
-    at[head + size + 1] = '\n';
-    return write_head(at, '$', size);
+    uint8_t *argument = write_head(at, '$', size, digits);
+    argument[size] = '\r';
+    argument[size + 1] = '\n';
+    return argument;
 }
 
 void redis_command_begin(struct buffer *out, size_t argument_count)
 {
-    uint8_t *at = buffer_extend(out, head_size(argument_count));
+    size_t digits = decimal_size(argument_count);
+    uint8_t *at = buffer_extend(out, HEAD_BYTES + digits);
     if (at != NULL) {
-        (void)write_head(at, '*', argument_count);
+        (void)write_head(at, '*', argument_count, digits);
     }
 }
 
@@ -74,9 +73,10 @@ void redis_command_add_text(struct buffer *out, const char *argument)
 
 void redis_command_add_uint(struct buffer *out, uint64_t argument)
 {
-    uint8_t *at = add_frame(out, decimal_size(argument));
+    size_t digits = decimal_size(argument);
+    uint8_t *at = add_frame(out, digits);
     if (at != NULL) {
-        (void)decimal_write(argument, (char *)at);
+        decimal_write_counted(argument, digits, (char *)at);
     }
 }
 
