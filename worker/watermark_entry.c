@@ -1,26 +1,26 @@
 #include "worker/watermark_internal.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "protocol/decimal.h"
+#include "protocol/partition_name.h"
 
-enum {
-    TEXT_BYTES_MAX = 48, /* "<offset> <owner>" */
-    OFFSET_BYTES_MAX = 20
-};
+enum { OFFSET_BYTES_MAX = 20 };
 
+/* One for every batch: joined, since formatting it was a twentieth of what a small batch costs. */
 struct span watermark_entry_text(const struct watermark *watermark, int64_t next,
                                  struct arena *arena)
 {
-    char text[TEXT_BYTES_MAX];
-    int length = snprintf(text, sizeof(text), "%" PRId64 " %s", next, watermark->owner);
-    return arena_copy(arena, span_make(text, (size_t)length));
+    char offset[DECIMAL_BYTES_MAX];
+    const struct span parts[] = {span_make(offset, decimal_write_signed(next, offset)),
+                                 span_make(" ", 1),
+                                 span_make(watermark->owner, WATERMARK_OWNER_BYTES)};
+    return arena_join(arena, parts, sizeof parts / sizeof *parts);
 }
 
 struct span watermark_entry_name(const char *topic, int32_t number, struct arena *arena)
 {
-    char text[SETTINGS_TOPIC_BYTES_MAX + OFFSET_BYTES_MAX];
-    int length = snprintf(text, sizeof(text), "%s/%" PRId32, topic, number);
-    return arena_copy(arena, span_make(text, (size_t)length));
+    char name[PARTITION_NAME_BYTES_MAX];
+    return arena_copy(arena,
+                      span_make(name, partition_name_write(span_of_text(topic), number, name)));
 }
 
 /* The offset of an entry; -1 for none, or for what is none. */
