@@ -125,3 +125,38 @@ Test(arena, can_be_used_again_after_deinit)
     cr_assert_not_null(arena_alloc(&arena, 96));
     arena_deinit(&arena);
 }
+
+Test(arena, joins_spans_in_their_order)
+{
+    struct arena arena;
+    arena_init(&arena, 1024);
+    const struct span parts[] = {span_of_text("a"), span_of_text(""), (struct span){0},
+                                 span_of_text("bc"), span_make("d\0e", 3)};
+    struct span joined = arena_join(&arena, parts, sizeof parts / sizeof *parts);
+    cr_assert(span_equal(joined, span_make("abcd\0e", 6)));
+    cr_assert_neq(joined.data, parts[0].data);
+    arena_deinit(&arena);
+}
+
+Test(arena, joins_nothing_as_an_empty_span)
+{
+    struct arena arena;
+    arena_init(&arena, 0);
+    struct span joined = arena_join(&arena, NULL, 0);
+    cr_assert_not(span_is_absent(joined));
+    cr_assert_eq(joined.size, 0);
+    arena_deinit(&arena);
+}
+
+Test(arena, joins_nothing_beyond_the_cap_or_beyond_memory)
+{
+    struct arena arena;
+    arena_init(&arena, 16);
+    const struct span parts[] = {span_of_text("0123456789"), span_of_text("abcdef"),
+                                 span_of_text("!")};
+    cr_assert(span_is_absent(arena_join(&arena, parts, 3)));
+    cr_assert_eq(arena_join(&arena, parts, 2).size, 16);
+    const struct span endless[] = {span_make("", SIZE_MAX), span_make("", 2)};
+    cr_assert(span_is_absent(arena_join(&arena, endless, 2)));
+    arena_deinit(&arena);
+}
