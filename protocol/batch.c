@@ -165,6 +165,20 @@ static bool key_note(struct decoding *decoding, struct key_index *index, struct 
     return true;
 }
 
+/* For a message that may not be strict: any other's keys are strs that are fit and differ. */
+static bool key_check(struct decoding *decoding, struct key_index *index,
+                      const struct wire_value *key)
+{
+    key_fault_note(decoding, key);
+    if (key->type != WIRE_STR || key_note(decoding, index, key->body)) {
+        return true;
+    }
+    char quoted[ERROR_QUOTE_BYTES_MAX];
+    return error_set(decoding->error, ERROR_DUPLICATE_KEY,
+                     "the batch has the key \"%s\" more than once; write every key once",
+                     error_quote(key->body, quoted));
+}
+
 /* One pass over the batch map: refuses repeated keys, unknown ones too, and collects the values of
  * the known ones. */
 static bool keys_scan(struct decoding *decoding)
@@ -172,22 +186,18 @@ static bool keys_scan(struct decoding *decoding)
     struct wire_cursor cursor = wire_cursor_of(decoding->payload);
     const uint32_t pairs = wire_read(&cursor).count;
     struct key_index index = {.slots = NULL};
-    if (pairs > KEY_INDEX_UNINDEXED_PAIRS_MAX &&
+    if (!decoding->is_strict && pairs > KEY_INDEX_UNINDEXED_PAIRS_MAX &&
         !key_index_init(&index, decoding->payload, pairs, decoding->arena)) {
         return out_of_memory(decoding);
     }
     for (uint32_t i = 0; i < pairs; i++) {
         const struct wire_value key = wire_peek(wire_skip(&cursor));
         const struct span value = wire_advance_member(&cursor, i + 1 == pairs);
-        key_fault_note(decoding, &key);
+        if (!decoding->is_strict && !key_check(decoding, &index, &key)) {
+            return false;
+        }
         if (key.type != WIRE_STR) {
             continue;
-        }
-        if (!key_note(decoding, &index, key.body)) {
-            char quoted[ERROR_QUOTE_BYTES_MAX];
-            return error_set(decoding->error, ERROR_DUPLICATE_KEY,
-                             "the batch has the key \"%s\" more than once; write every key once",
-                             error_quote(key.body, quoted));
         }
         const size_t known = fields_find_name(batch_key_names, BATCH_KEY_COUNT, key.body);
         if (known < BATCH_KEY_COUNT) {
@@ -362,13 +372,13 @@ static bool decode(struct decoding *decoding)
 {
     struct wire_structure structure;
     if (!size_check(decoding) || !structure_check(decoding, &structure) || !map_check(decoding) ||
-        !depth_check(decoding, structure.depth) || !keys_scan(decoding)) {
+        !depth_check(decoding, structure.depth)) {
         return false;
     }
     decoding->is_strict = structure.is_strict;
-    return version_check(decoding) && key_fault_check(decoding) && identity_take(decoding) &&
-           strategy_read(decoding) && operations_check(decoding) && retry_read(decoding) &&
-           operations_decode(decoding);
+    return keys_scan(decoding) && version_check(decoding) && key_fault_check(decoding) &&
+           identity_take(decoding) && strategy_read(decoding) && operations_check(decoding) &&
+           retry_read(decoding) && operations_decode(decoding);
 }
 
 bool batch_decode(struct span payload, const struct batch_context *context, struct arena *arena,
