@@ -17,12 +17,13 @@ struct batch_context {
     enum strategy default_strategy;
     bool allow_batch_strategy; /* where false, the default is used whatever the batch says */
     bool from_retry_topic;     /* `retry` required, and the batch's strategy is used as it stands */
-    struct span default_batch_id; /* `<topic>/<partition>/<offset>@<timestamp>`, see below */
+    /* What batch_default_id() writes; absent: a batch that names none is left without. */
+    struct span default_batch_id;
 };
 
 struct batch {
     struct span session_id;
-    struct span batch_id;  /* text; the default where the batch had none */
+    struct span batch_id;  /* text; the context's default where the batch had none */
     struct span client_id; /* absent where the batch had none */
     enum strategy strategy;
     struct operation *operations;

@@ -23,6 +23,15 @@ static struct span position_name(const struct record *record, struct arena *aren
     return arena_copy(arena, span_make(text, size));
 }
 
+/* The id of a batch that names none; absent: no memory. Written only where it is needed, as most
+ * producers name theirs. */
+static struct span default_id(const struct delivery *delivery, struct arena *arena)
+{
+    char text[BATCH_DEFAULT_ID_BYTES_MAX];
+    size_t size = batch_default_id(&delivery->source, delivery->record->timestamp_ms, text);
+    return arena_copy(arena, span_make(text, size));
+}
+
 /* What is needed of a batch beyond its decoding. */
 static bool delivery_identify(struct delivery *delivery, const struct settings *settings,
                               struct arena *arena, struct error *error)
@@ -54,23 +63,23 @@ bool delivery_decode(const struct record *record, const struct settings *setting
     };
     delivery.record_time_ms =
         record->timestamp_ms >= 0 ? record->timestamp_ms : (int64_t)delivery.arrival_ms;
-    char default_id[BATCH_DEFAULT_ID_BYTES_MAX];
-    size_t id_bytes = batch_default_id(&delivery.source, record->timestamp_ms, default_id);
     struct batch_context context = {
         .limits = &settings->limits,
         .default_strategy = settings->strategy,
         .allow_batch_strategy = settings->allow_batch_strategy,
         .from_retry_topic = record->tier > 0,
-        .default_batch_id = arena_copy(arena, span_make(default_id, id_bytes)),
     };
-    if (span_is_absent(context.default_batch_id)) {
-        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a batch's identity");
-    }
     bool is_batch =
         batch_decode(record->value, &context, arena, &delivery.batch, &delivery.refusal);
     if (!is_batch && delivery.refusal.code == ERROR_OUT_OF_MEMORY) {
         *error = delivery.refusal;
         return false;
+    }
+    if (span_is_absent(delivery.batch.batch_id)) {
+        delivery.batch.batch_id = default_id(&delivery, arena);
+        if (span_is_absent(delivery.batch.batch_id)) {
+            return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a batch's identity");
+        }
     }
     if (is_batch) {
         delivery.refusal.code = ERROR_NONE;
