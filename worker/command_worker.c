@@ -14,6 +14,7 @@
 #include "worker/options.h"
 #include "worker/redis_options.h"
 #include "worker/reload.h"
+#include "worker/source_wake.h"
 #include "worker/watchdog.h"
 #ifdef SCENESYNC_FAULT_POINTS
 #include "tests/faults/fault_environment.h"
@@ -53,6 +54,7 @@ struct worker {
     bool has_board;
     struct recent *recent;
     struct record_source *source;
+    struct source_wake *wake;
     struct sink *sink;
     struct store *store;
     struct cycle *cycle;
@@ -217,6 +219,9 @@ static int worker_open(struct worker *worker)
         return fail(message, EXIT_CODE_CONFIG);
     }
     source_set_faults(worker->source, worker->faults);
+    if (!source_wake_start(worker->source, &worker->wake)) {
+        return fail("out of memory", EXIT_CODE_INTERNAL);
+    }
     int code = open_store(worker, seed);
     if (code != EXIT_CODE_OK) {
         return code;
@@ -239,6 +244,7 @@ static void worker_close(struct worker *worker)
     sink_destroy(worker->sink);
     store_destroy(worker->store);
     cycle_destroy(worker->cycle);
+    source_wake_stop(worker->wake);
     source_destroy(worker->source);
     if (worker->has_progress) {
         progress_deinit(&worker->progress);

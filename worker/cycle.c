@@ -37,7 +37,7 @@ struct cycle *cycle_create(const struct cycle_parts *parts)
     };
     cycle->run_records_max = CYCLE_RECORDS_MAX;
     cycle->watermark = watermark_create(&watermark);
-    cycle->cache = scene_cache_create((size_t)parts->settings->store_cache_bytes);
+    cycle->cache = scene_cache_create((size_t)settings_scene_bytes_max(parts->settings));
     for (size_t i = 0; i < 2; i++) {
         arena_init(&cycle->intakes[i].arena, CYCLE_ARENA_BYTES_MAX);
     }

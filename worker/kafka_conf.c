@@ -21,11 +21,9 @@ static const struct property defaults[] = {
     {KAFKA_CLIENT_CONSUMER, "partition.assignment.strategy", "range"},
     {KAFKA_CLIENT_CONSUMER, "fetch.wait.max.ms", "20"},
     {KAFKA_CLIENT_CONSUMER, "fetch.error.backoff.ms", "10"},
-    /* Once the queue is full the client's thread sleeps, for a second at the most; before
-     * librdkafka 2.2 nothing that we do wakes it (seen in its `fetch` log: 0.8 s, with 64 MiB that
-     * were gone after 0.4). So the queue lasts for most of a second of the quickest work, and a
-     * fetch, which may go beyond it, is small next to it. */
-    {KAFKA_CLIENT_CONSUMER, "queued.max.messages.kbytes", "98304"},
+    /* What the quickest work takes in a tenth of a second: a full queue is looked at again sooner
+     * than that (fetch.queue.backoff.ms; source_wake.h). A fetch may go beyond it. */
+    {KAFKA_CLIENT_CONSUMER, "queued.max.messages.kbytes", "24576"},
     /* More of one partition at a time: more batches of one scene in a cycle, and in one commit. */
     {KAFKA_CLIENT_CONSUMER, "fetch.message.max.bytes", "4194304"},
     {KAFKA_CLIENT_CONSUMER, "allow.auto.create.topics", "false"},

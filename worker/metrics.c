@@ -277,7 +277,7 @@ static void write_cache_bytes(const struct metric *metric, const struct metrics_
 static void write_cache_limit(const struct metric *metric, const struct metrics_view *view,
                               struct buffer *out)
 {
-    write_number(metric, view->settings->store_cache_bytes, out);
+    write_number(metric, settings_scene_bytes_max(view->settings), out);
 }
 
 static void write_cache_scenes(const struct metric *metric, const struct metrics_view *view,
@@ -396,8 +396,8 @@ static const struct metric metrics[] = {
      "Since the cycle last got further; a wait for a dependency counts as progress.", write_silence,
      0},
     {"scenesync_cache_bytes", "gauge", "", "What the scene cache holds.", write_cache_bytes, 0},
-    {"scenesync_cache_limit_bytes", "gauge", "", "What it may hold: store.cache_bytes.",
-     write_cache_limit, 0},
+    {"scenesync_cache_limit_bytes", "gauge", "",
+     "What it may hold: three quarters of store.cache_bytes.", write_cache_limit, 0},
     {"scenesync_cache_scenes", "gauge", "", "Scenes in the cache.", write_cache_scenes, 0},
     {"scenesync_build_info", "gauge", "version, librdkafka", "Always 1.", write_build_info, 0},
     {"process_cpu_seconds_total", "counter", "", "Processor time, user and system.",

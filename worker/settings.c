@@ -128,6 +128,11 @@ uint64_t settings_retry_delay_ms(const struct settings *settings, uint32_t retry
     return (uint64_t)(delay_ms < max_ms ? delay_ms : max_ms);
 }
 
+uint64_t settings_scene_bytes_max(const struct settings *settings)
+{
+    return settings->store_cache_bytes - settings->store_cache_bytes / 4;
+}
+
 /** Whether an INI file can hold the value: on one line, no white space at its ends. */
 static bool fits_line(const char *value)
 {

@@ -259,6 +259,9 @@ size_t source_poll(struct record_source *source, struct record *records, size_t 
             break;
         }
     }
+    if (delivery.count > 0 && source->on_taken != NULL) {
+        source->on_taken(source->on_taken_context, &records[delivery.count - 1], delivery.bytes);
+    }
     check_fatal(source);
     return delivery.count;
 }

@@ -26,6 +26,9 @@ struct record_source {
     const struct fault_hook *faults;
     struct kafka_context context;
     struct assignment assignment;
+    /* Told of what each source_poll() gives out, with the last record; may be NULL. */
+    void (*on_taken)(void *context, const struct record *last, size_t bytes);
+    void *on_taken_context;
     uint64_t next_due_ms; /* no held record is due before; UINT64_MAX: none is held */
     bool commit_wanted; /* something was settled, or a commit failed, since the last one went out */
     size_t commits_in_flight;

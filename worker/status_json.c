@@ -235,7 +235,7 @@ void status_json_write(const struct status_view *view, struct buffer *out)
     write_bool(&writer, "kafka", metrics->broker_is_up);
     write_bool(&writer, "redis", metrics->store_is_up);
     write_uint(&writer, "cache_bytes", metrics->snapshot->cache_bytes);
-    write_uint(&writer, "cache_limit_bytes", metrics->settings->store_cache_bytes);
+    write_uint(&writer, "cache_limit_bytes", settings_scene_bytes_max(metrics->settings));
     write_uint(&writer, "cache_scenes", metrics->snapshot->cache_scenes);
     write_counts(metrics->snapshot, &writer);
     write_durations("process", &metrics->snapshot->stats.process, &durations_bounds_process,

@@ -12,7 +12,7 @@
 
 enum {
     BATCHES_DEFAULT = 1500,
-    BROKEN_SEEDS_MAX = 30, /* within so many a deliberate bug has to be found */
+    BROKEN_SEEDS_MAX = 100, /* within so many a deliberate bug has to be found */
     LINE_BYTES = 256,
     MINUTE_MS = 60000,
     EXIT_FOUND = 1,
