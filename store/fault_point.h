@@ -18,9 +18,9 @@ enum fault_point {
     FAULT_BEFORE_COMMIT,         /* a commit is decided, nothing of it is sent */
     FAULT_COMMIT_SENT,           /* the commit's bytes are with the kernel, no reply was read */
     FAULT_COMMIT_REPLIED,        /* the reply was read, the cycle does not know it yet */
-    FAULT_AFTER_COMMIT,          /* commits are answered, what they have to tell is not sent yet */
-    FAULT_AFTER_PUBLISH,         /* those messages are handed to Kafka's client */
-    FAULT_AFTER_ACKNOWLEDGEMENT, /* Kafka has acknowledged all of the cycle's */
+    FAULT_AFTER_COMMIT,          /* all commits of the cycle are answered, nothing is published */
+    FAULT_AFTER_PUBLISH,         /* all messages are handed to Kafka's client */
+    FAULT_AFTER_ACKNOWLEDGEMENT, /* Kafka has acknowledged them */
     FAULT_AFTER_WATERMARK,       /* the watermark is raised */
     FAULT_BEFORE_OFFSET_COMMIT,  /* the offsets are about to be sent to Kafka */
     FAULT_AFTER_OFFSET_COMMIT,   /* Kafka has confirmed them */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "worker/cycle_internal.h"
+#include "worker/cycle_log.h"
+#include "worker/publish.h"
 #include "worker/source_watch.h"
 
 enum {
@@ -95,6 +97,67 @@ static struct work_context work_context_of(struct cycle *cycle)
     };
 }
 
+static bool post_all(struct cycle *cycle, struct run *run, struct outbox *outbox,
+                     struct error *error)
+{
+    struct log *log = cycle->parts.log;
+    for (size_t i = 0; i < run->count; i++) {
+        struct delivery *delivery = &run->deliveries[i];
+        if (!outbox_post(outbox, delivery, error)) {
+            return false;
+        }
+        if (delivery->refusal.code == ERROR_NONE) {
+            cycle_log_delivery(log, delivery);
+        } else if (delivery->verdict == VERDICT_REUSED) {
+            cycle_log_refusal(log, delivery); /* the others were logged when they were decoded */
+        }
+    }
+    for (const struct letter *letter = outbox->first; letter != NULL; letter = letter->next) {
+        cycle_log_letter(log, letter);
+    }
+    return true;
+}
+
+static bool work_meanwhile(void *context)
+{
+    return cycle_work_ahead(context);
+}
+
+static enum cycle_outcome publish_works(struct cycle *cycle, struct run *run, struct error *error)
+{
+    struct outbox outbox = {
+        .settings = cycle->parts.settings,
+        .arena = &cycle->now->arena,
+        .scratch = &cycle->scratch,
+        .stats = cycle->parts.stats,
+        .recent = cycle->parts.recent,
+        .now_wall_ms = clock_wall_ms(cycle->parts.clock),
+    };
+    if (!post_all(cycle, run, &outbox, error)) {
+        return CYCLE_FATAL;
+    }
+    struct publish_parts publish = {
+        .sink = cycle->parts.sink,
+        .log = cycle->parts.log,
+        .patience = &cycle->patience,
+        .faults = cycle->parts.faults,
+        .meanwhile = work_meanwhile,
+        .meanwhile_context = cycle,
+    };
+    run->is_published = true;
+    outbox_count(&outbox);
+    switch (publish_all(&publish, &outbox)) {
+    case PUBLISH_ACKNOWLEDGED:
+        return CYCLE_WORKED;
+    case PUBLISH_ABANDONED:
+        return CYCLE_ABANDONED;
+    case PUBLISH_NO_MEMORY:
+        break;
+    }
+    error_set(error, ERROR_OUT_OF_MEMORY, "no memory for what is to be published");
+    return CYCLE_FATAL;
+}
+
 /*
  * A run needed more memory than a cycle may use, such as a few small updates of many large
  * elements. Its records are still open: the next run takes half of them. Where one is too much
@@ -102,12 +165,7 @@ static struct work_context work_context_of(struct cycle *cycle)
  */
 static bool shrink_run(struct cycle *cycle, const struct run *run)
 {
-    struct error ignored; /* the run's own is told */
     cycle_drain_store(cycle);
-    if (cycle_publish_await(cycle, &ignored) != CYCLE_WORKED) {
-        return false;
-    }
-    cycle_note_published(run);
     scene_cache_clear(cycle->cache); /* it holds changes that were never committed */
     bool was_last_resort = cycle->must_fail_run;
     cycle->must_fail_run = run->count <= 1;
@@ -202,14 +260,14 @@ static enum cycle_outcome run_once(struct cycle *cycle, struct error *error)
     struct run *run = &cycle->now->run;
     struct work_context context = work_context_of(cycle);
     patience_begin(&cycle->patience);
-    cycle_publish_begin(cycle);
     if (!cycle_decode(cycle, error) || !cycle_group(cycle, &context, error)) {
         return CYCLE_FATAL;
     }
     fault_reach(cycle->parts.faults, FAULT_AFTER_DECODE);
     enum cycle_outcome outcome = cycle_apply(cycle, &context, error);
     if (outcome == CYCLE_WORKED) {
-        outcome = cycle_publish_rest(cycle, error);
+        fault_reach(cycle->parts.faults, FAULT_AFTER_COMMIT);
+        outcome = publish_works(cycle, run, error);
     }
     if (outcome == CYCLE_WORKED) {
         fault_reach(cycle->parts.faults, FAULT_AFTER_ACKNOWLEDGEMENT);
@@ -287,7 +345,8 @@ enum cycle_outcome cycle_run(struct cycle *cycle, int timeout_ms)
     }
     outcome = run_once(cycle, &error);
     const struct run *run = &cycle->now->run;
-    bool may_shrink = outcome == CYCLE_FATAL && error.code == ERROR_OUT_OF_MEMORY;
+    bool may_shrink =
+        outcome == CYCLE_FATAL && error.code == ERROR_OUT_OF_MEMORY && !run->is_published;
     bool goes_on = may_shrink && shrink_run(cycle, run);
     if (goes_on) {
         outcome = CYCLE_WORKED;

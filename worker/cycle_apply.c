@@ -19,14 +19,6 @@ struct turn {
     bool has_changed; /* one of them got further */
 };
 
-static void note_done(const struct scene_work *work, enum work_state before)
-{
-    bool is_new = work->state == WORK_DONE && before != WORK_DONE;
-    for (size_t i = 0; is_new && i < work->delivery_count; i++) {
-        work->deliveries[i]->is_done = true;
-    }
-}
-
 /* Takes what the store has answered. */
 static bool complete_works(struct run *run, const struct work_context *context, struct turn *turn,
                            struct error *error)
@@ -43,7 +35,6 @@ static bool complete_works(struct run *run, const struct work_context *context, 
         turn->is_reading =
             turn->is_reading || work->state == WORK_READ || work->state == WORK_READING;
         turn->active += work->state != WORK_DONE;
-        note_done(work, before);
         if (turn->active == 0) {
             run->first_open = i + 1;
         }
@@ -71,11 +62,9 @@ static bool step_works(struct run *run, const struct work_context *context, stru
         if (clock_monotonic_ms(context->clock) - since_ms >= STEP_MS_MAX) {
             break;
         }
-        enum work_state before = work->state;
         if (!scene_work_step(work, context, error)) {
             return false;
         }
-        note_done(work, before);
         starts += is_new;
         run->started += is_new;
         turn->active += is_new;
@@ -106,16 +95,26 @@ void cycle_drain_store(struct cycle *cycle)
     }
 }
 
+/* Notes for the records whose commits went out that nothing of them was published: the first answer
+ * to them is no duplicate. */
+static void note_sent(const struct run *run)
+{
+    for (size_t i = 0; i < run->work_count; i++) {
+        const struct scene_work *work = &run->works[i];
+        for (size_t k = 0; k < work->delivery_count; k++) {
+            const struct delivery *delivery = work->deliveries[k];
+            bool is_committed = k < work->begin && delivery->verdict == VERDICT_NEW;
+            run->records[delivery - run->deliveries].was_sent = delivery->was_sent || is_committed;
+        }
+    }
+}
+
 /* The run begins anew in the next cycle, with what is still this worker's. */
-static enum cycle_outcome repeat_run(struct cycle *cycle, struct error *error)
+static enum cycle_outcome repeat_run(struct cycle *cycle)
 {
     const struct run *run = &cycle->now->run;
     cycle_drain_store(cycle);
-    cycle_note_published(run);
-    enum cycle_outcome outcome = cycle_publish_await(cycle, error);
-    if (outcome != CYCLE_WORKED) {
-        return outcome;
-    }
+    note_sent(run);
     watermark_doubt(cycle->watermark);
     cycle->parts.stats->cycles_repeated++;
     struct log_line line;
@@ -129,7 +128,6 @@ static enum cycle_outcome repeat_run(struct cycle *cycle, struct error *error)
 /* Sends what was asked, and waits for answers where there is nothing else to do meanwhile. */
 static void exchange(struct cycle *cycle, const struct run *run, const struct turn *turn)
 {
-    cycle_serve_sink(cycle);
     bool is_ready = store_is_ready(cycle->parts.store);
     bool can_start = run->started < run->work_count && turn->active < ACTIVE_WORKS_MAX;
     bool is_busy = is_ready && (turn->active == 0 || can_start || cycle_work_ahead(cycle));
@@ -149,7 +147,7 @@ enum cycle_outcome cycle_apply(struct cycle *cycle, const struct work_context *c
             return CYCLE_FATAL;
         }
         if (turn.is_disowned) {
-            return repeat_run(cycle, error);
+            return repeat_run(cycle);
         }
         if (!is_loaded && run->started == run->work_count && !turn.is_reading) {
             is_loaded = true;
@@ -157,12 +155,9 @@ enum cycle_outcome cycle_apply(struct cycle *cycle, const struct work_context *c
         }
         if (run->first_open == run->work_count) {
             bool is_sure = is_of_one_connection(run, store_epoch(store));
-            return is_sure ? CYCLE_WORKED : repeat_run(cycle, error);
+            return is_sure ? CYCLE_WORKED : repeat_run(cycle);
         }
         if (store_is_ready(store) && !step_works(run, context, &turn, error)) {
-            return CYCLE_FATAL;
-        }
-        if (!cycle_publish_portion(cycle, error)) {
             return CYCLE_FATAL;
         }
         exchange(cycle, run, &turn);

@@ -118,9 +118,6 @@ static bool mark_delivery(struct cycle *cycle, struct delivery *delivery,
 /* Counts and logs what became of decoding, once the run is sure to begin. */
 static void note_decoded(struct cycle *cycle, const struct delivery *delivery)
 {
-    if (delivery->was_refused) {
-        return; /* the run is repeated */
-    }
     if (delivery->refusal.code != ERROR_NONE) {
         cycle->parts.stats->batches_refused++;
         cycle_log_refusal(cycle->parts.log, delivery);

@@ -1,7 +1,7 @@
 /**
  * The cycle's parts to one another: its life and order of steps (cycle.c), taking and decoding
- * records (cycle_intake.c), grouping them by scene (cycle_group.c), through the store
- * (cycle_apply.c), and what they have to tell (cycle_publish.c). Nobody else includes this.
+ * records (cycle_intake.c), grouping them by scene (cycle_group.c), and through the store
+ * (cycle_apply.c). Nobody else includes this.
  *
  * Threading: one thread.
  */
@@ -10,7 +10,6 @@
 
 #include "store/cache.h"
 #include "worker/cycle.h"
-#include "worker/outbox.h"
 #include "worker/patience.h"
 #include "worker/scene_work.h"
 #include "worker/watermark.h"
@@ -32,9 +31,7 @@ struct run {
     struct scene_work *works;
     size_t work_count;
     size_t first_open, started; /* works before the one are done, from the other on untouched */
-    size_t done_count;          /* deliveries before this one are done */
-    size_t published_count;     /* and what those before this one have to tell was sent */
-    struct outbox outbox;       /* what was published; the sink may hold letters of it */
+    bool is_published;          /* the sink may hold letters of it */
 };
 
 /** Records taken from Kafka, and the run that they are in, with all the memory it uses. */
@@ -89,34 +86,11 @@ cycle_group(struct cycle *cycle, const struct work_context *context, struct erro
 
 /**
  * Reads, decides and commits until the store has it all; an outage of any length is waited for.
- * Scenes that are done may be published meanwhile. CYCLE_WORKED, CYCLE_AGAIN (the store is not
- * where it was; what was published is acknowledged), CYCLE_ABANDONED or CYCLE_FATAL.
+ * CYCLE_WORKED, CYCLE_AGAIN (nothing is published, the store is not where it was), CYCLE_ABANDONED
+ * or CYCLE_FATAL.
  */
 enum cycle_outcome cycle_apply(struct cycle *cycle, const struct work_context *context,
                                struct error *error);
-
-/** Before anything of the run is published. */
-void cycle_publish_begin(struct cycle *cycle);
-
-/** Publishes what is done, once it is a good part of the run. Fails with ERROR_OUT_OF_MEMORY. */
-__attribute__((warn_unused_result)) bool cycle_publish_portion(struct cycle *cycle,
-                                                               struct error *error);
-
-/** Publishes what is left and waits until Kafka has acknowledged everything. CYCLE_WORKED,
- * CYCLE_ABANDONED or CYCLE_FATAL. */
-enum cycle_outcome cycle_publish_rest(struct cycle *cycle, struct error *error);
-
-/** Waits for what was published so far. The same outcomes. */
-enum cycle_outcome cycle_publish_await(struct cycle *cycle, struct error *error);
-
-/**
- * The run will be repeated: notes for its records whether anything of them was published. If only a
- * commit went out, the first answer is no duplicate; what was refused is not refused aloud again.
- */
-void cycle_note_published(const struct run *run);
-
-/** Takes acknowledgements, without waiting. */
-void cycle_serve_sink(struct cycle *cycle);
 
 /** Waits for all requests: they point into the cycle's memory. */
 void cycle_drain_store(struct cycle *cycle);

@@ -28,8 +28,6 @@ struct delivery {
     struct span
         result_bytes; /* the result, where its record has it as it is published; or absent */
     bool was_sent;    /* a commit with it went out before, and nothing was published yet */
-    bool is_done;     /* the store has all of it, or there is nothing to store */
-    bool was_refused; /* before, by this worker, and that was published */
     bool is_replay;   /* the store lost it, or what came before it (watermark.h) */
     struct span mark; /* what the watermark must say for its commit to take effect */
 };

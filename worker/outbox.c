@@ -300,34 +300,26 @@ bool outbox_post(struct outbox *outbox, struct delivery *delivery, struct error 
     return true;
 }
 
-static void count(const struct outbox *outbox, const struct letter *letter)
+void outbox_count(const struct outbox *outbox)
 {
-    const struct delivery *delivery = letter->delivery;
     struct stats *stats = outbox->stats;
-    switch (letter->kind) {
-    case LETTER_RESULT:
-        stats->results++;
-        recent_note_result(outbox->recent, &delivery->result, outbox->now_wall_ms);
-        break;
-    case LETTER_REQUEUE:
-        stats->requeues[delivery->result.attempts]++;
-        break;
-    case LETTER_DEAD:
-        stats->dead_letters[letter->reason_code]++;
-        recent_note_dead_letter(outbox->recent, &delivery->source, letter->reason_code,
-                                letter->reason, outbox->now_wall_ms);
-        break;
+    for (const struct letter *letter = outbox->first; letter != NULL; letter = letter->next) {
+        const struct delivery *delivery = letter->delivery;
+        switch (letter->kind) {
+        case LETTER_RESULT:
+            stats->results++;
+            recent_note_result(outbox->recent, &delivery->result, outbox->now_wall_ms);
+            break;
+        case LETTER_REQUEUE:
+            stats->requeues[delivery->result.attempts]++;
+            break;
+        case LETTER_DEAD:
+            stats->dead_letters[letter->reason_code]++;
+            recent_note_dead_letter(outbox->recent, &delivery->source, letter->reason_code,
+                                    letter->reason, outbox->now_wall_ms);
+            break;
+        }
     }
-}
-
-struct letter *outbox_take(struct outbox *outbox)
-{
-    struct letter *first = outbox->last_taken == NULL ? outbox->first : outbox->last_taken->next;
-    for (const struct letter *letter = first; letter != NULL; letter = letter->next) {
-        count(outbox, letter);
-    }
-    outbox->last_taken = outbox->last;
-    return first;
 }
 
 static enum outbox_shrinking shrink_result(struct outbox *outbox, struct letter *letter)

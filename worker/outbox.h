@@ -32,7 +32,6 @@ struct outbox {
     struct recent *recent; /* may be NULL */
     uint64_t now_wall_ms;  /* for `scenesync-failed-at` */
     struct letter *first, *last;
-    struct letter *last_taken; /* NULL: none was */
 };
 
 /**
@@ -43,11 +42,8 @@ struct outbox {
 __attribute__((warn_unused_result)) bool
 outbox_post(struct outbox *outbox, struct delivery *delivery, struct error *error);
 
-/**
- * The letters that were posted since the last call, from the one that is returned on; NULL: none.
- * They are counted and remembered: the caller is about to send them.
- */
-struct letter *outbox_take(struct outbox *outbox);
+/** Counts and remembers all letters, once: they are about to be sent. */
+void outbox_count(const struct outbox *outbox);
 
 enum outbox_shrinking {
     OUTBOX_SHRUNK,        /* send it again */

@@ -76,16 +76,12 @@ static enum publish_outcome resend_too_large(const struct publish_parts *parts,
     return PUBLISH_ACKNOWLEDGED;
 }
 
-void publish_send(const struct publish_parts *parts, struct letter *first)
+enum publish_outcome publish_all(const struct publish_parts *parts, struct outbox *outbox)
 {
-    for (struct letter *letter = first; letter != NULL; letter = letter->next) {
+    for (struct letter *letter = outbox->first; letter != NULL; letter = letter->next) {
         sink_send(parts->sink, &letter->outgoing);
     }
     fault_reach(parts->faults, FAULT_AFTER_PUBLISH);
-}
-
-enum publish_outcome publish_await(const struct publish_parts *parts, struct outbox *outbox)
-{
     size_t sent_count = 0;
     do {
         if (!await_answers(parts)) {

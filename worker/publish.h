@@ -1,5 +1,5 @@
 /**
- * Sends a cycle's letters, in portions, and waits until Kafka has acknowledged every one.
+ * Sends a cycle's letters and waits until Kafka has acknowledged every one.
  *
  * Threading: one thread. Lifetime: on PUBLISH_ABANDONED letters may still be in flight: the sink
  * must be destroyed before the outbox's arena is reset.
@@ -22,12 +22,8 @@ struct publish_parts {
 
 enum publish_outcome { PUBLISH_ACKNOWLEDGED, PUBLISH_ABANDONED, PUBLISH_NO_MEMORY };
 
-/** Sends the letters from `first` (outbox_take(); may be NULL) on. */
-void publish_send(const struct publish_parts *parts, struct letter *first);
-
-/** Waits for all of the outbox's letters, which were sent. Those that are refused for their size
- * are made smaller, once each way they can be (outbox_shrink()), or sent again until the topic
- * takes them. */
-enum publish_outcome publish_await(const struct publish_parts *parts, struct outbox *outbox);
+/** Publishes all letters; those that are refused for their size are made smaller, once each way
+ * they can be (outbox_shrink()), or sent again until the topic takes them. */
+enum publish_outcome publish_all(const struct publish_parts *parts, struct outbox *outbox);
 
 #endif

@@ -59,8 +59,8 @@ enum cycle_outcome __real_cycle_apply(struct cycle *cycle, const struct work_con
                                       struct error *error);
 enum cycle_outcome __wrap_cycle_apply(struct cycle *cycle, const struct work_context *context,
                                       struct error *error);
-void __real_publish_send(const struct publish_parts *parts, struct letter *first);
-void __wrap_publish_send(const struct publish_parts *parts, struct letter *first);
+enum publish_outcome __real_publish_all(const struct publish_parts *parts, struct outbox *outbox);
+enum publish_outcome __wrap_publish_all(const struct publish_parts *parts, struct outbox *outbox);
 bool __real_source_holds(struct record_source *source, const struct record *record);
 bool __wrap_source_holds(struct record_source *source, const struct record *record);
 
@@ -96,12 +96,14 @@ enum cycle_outcome __wrap_cycle_apply(struct cycle *cycle, const struct work_con
     return __real_cycle_apply(cycle, context, error);
 }
 
-void __wrap_publish_send(const struct publish_parts *parts, struct letter *first)
+enum publish_outcome __wrap_publish_all(const struct publish_parts *parts, struct outbox *outbox)
 {
     static unsigned count;
     count++;
-    bool is_forgotten = sim_break_is(SIM_BREAK_LETTER) && count % LETTERS == 0 && first != NULL;
-    __real_publish_send(parts, is_forgotten ? first->next : first);
+    if (sim_break_is(SIM_BREAK_LETTER) && count % LETTERS == 0 && outbox->first != NULL) {
+        outbox->first = outbox->first->next;
+    }
+    return __real_publish_all(parts, outbox);
 }
 
 bool __wrap_source_holds(struct record_source *source, const struct record *record)

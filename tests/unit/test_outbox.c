@@ -145,7 +145,7 @@ Test(outbox, applied_batch_gets_its_result)
     expect_result(letters[0], "1", "1");
     cr_assert_eq(letters[0]->outgoing.header_count, 2);
     cr_assert_eq(stats.results, 0, "nothing is sent yet");
-    (void)outbox_take(&outbox);
+    outbox_count(&outbox);
     cr_assert_eq(stats.results, 1);
 }
 
@@ -172,7 +172,7 @@ Test(outbox, pending_operations_are_requeued_to_the_same_partition_number)
         span_equal(letters[0]->outgoing.value, batch_requeue(&delivery.result, &delivery.batch)));
     expect_result(letters[1], "0", "0");
     cr_assert_eq(stats_requeues(&stats), 0, "nothing is sent yet");
-    (void)outbox_take(&outbox);
+    outbox_count(&outbox);
     cr_assert_eq(stats_requeues(&stats), 1);
     cr_assert_eq(stats_dead_letters(&stats), 0);
 }
@@ -225,7 +225,7 @@ Test(outbox, operations_that_ran_out_of_retries_are_dead_lettered)
     cr_assert(span_equal_text(again.batch_id, "b:dlq"));
     expect_result(letters[1], "1", "0");
     cr_assert_eq(stats_dead_letters(&stats), 0, "nothing is sent yet");
-    (void)outbox_take(&outbox);
+    outbox_count(&outbox);
     cr_assert_eq(stats_dead_letters(&stats), 1);
 }
 
