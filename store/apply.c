@@ -389,7 +389,7 @@ bool apply_operation(struct scene *scene, struct element *element,
     if (settle_without_element(operation, out)) {
         return true;
     }
-    assert(element != NULL && element->is_loaded);
+    assert(element != NULL && element->is_loaded && span_equal(element->id, operation->id));
     if (element->is_unreadable) {
         return fail_unreadable(element, context, out) ||
                error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a message");
