@@ -6,8 +6,9 @@
  * Changes are made in place; several changes of one element become one write.
  *
  * Lifetime: scene_create() .. scene_destroy(); the scene owns ids and documents. Pointers to
- * elements stay valid until scene_destroy(); scene_forget() leaves them noted and not loaded. Threading: one thread. Cost: O(1)
- * expected per element (open addressing, XXH3); no allocation where a document fits its old room.
+ * elements stay valid until scene_destroy(); scene_forget() leaves them noted and not loaded.
+ * Threading: one thread. Cost: O(1) expected per element (open addressing, XXH3); no allocation
+ * where a document fits its old room.
  */
 #ifndef SCENESYNC_STORE_SCENE_H
 #define SCENESYNC_STORE_SCENE_H
