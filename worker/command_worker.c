@@ -2,6 +2,9 @@
  * `scenesync worker`: puts the parts together, runs cycles until a signal, drains.
  */
 #include <inttypes.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +23,13 @@
 #include "tests/faults/fault_environment.h"
 #endif
 
-enum { IDLE_POLL_MS = 200, SUMMARY_INTERVAL_MS = 10000, MESSAGE_BYTES = 512 };
+enum {
+    IDLE_POLL_MS = 200,
+    SUMMARY_INTERVAL_MS = 10000,
+    MESSAGE_BYTES = 512,
+    LARGE_BYTES = 1 << 20,
+    HEAP_END_BYTES_MAX = 32 << 20
+};
 
 static const char help[] =
     "usage: scenesync worker [options]\n"
@@ -63,6 +72,20 @@ struct worker {
     struct reload reload;
     uint64_t drain_since_ms; /* 0: not draining */
 };
+
+/*
+ * Large blocks (what a fetch brings, a cycle's memory) stay out of the heap of the scenes, and go
+ * back to the system: among the scenes' small ones they left holes, 384 MiB instead of 333 after
+ * two minutes of `uniform` (tests/bench). glibc would begin like that, but learn from the first of
+ * them.
+ */
+static void keep_large_blocks_apart(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_END_BYTES_MAX);
+#endif
+}
 
 static void log_store_event(void *context, enum store_event event, const char *detail)
 {
@@ -330,6 +353,7 @@ static int run(struct worker *worker)
 static int run_worker(struct options *options)
 {
     struct worker worker = {.settings = &options->settings};
+    keep_large_blocks_apart();
     reload_init(&worker.reload, options);
     interrupt_install();
     interrupt_install_reload();

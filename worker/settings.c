@@ -8,7 +8,7 @@
 #include "worker/settings_kafka.h"
 #include "worker/settings_value.h"
 
-enum { DESCRIPTION_BYTES_MAX = 160 };
+enum { DESCRIPTION_BYTES_MAX = 160, WAITING_BYTES_MAX = 64 << 20 };
 
 /** Writes "<origin>: <name> = "<value>": " and the rest. Returns false. */
 static bool refuse(struct settings_error *error, const struct setting *setting, const char *value,
@@ -130,7 +130,9 @@ uint64_t settings_retry_delay_ms(const struct settings *settings, uint32_t retry
 
 uint64_t settings_scene_bytes_max(const struct settings *settings)
 {
-    return settings->store_cache_bytes - settings->store_cache_bytes / 4;
+    uint64_t bytes = settings->store_cache_bytes;
+    uint64_t waiting = bytes / 8 * 3 < WAITING_BYTES_MAX ? bytes / 8 * 3 : WAITING_BYTES_MAX;
+    return bytes - bytes / 8 - waiting;
 }
 
 /** Whether an INI file can hold the value: on one line, no white space at its ends. */

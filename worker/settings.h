@@ -119,9 +119,9 @@ const char *settings_kafka_property(const struct settings *settings, const char 
 /** Delay before attempt k + 1: min(initial × multiplier^(k−1), max); protocol.md section 6. */
 uint64_t settings_retry_delay_ms(const struct settings *settings, uint32_t retry);
 
-/** What the scenes may take of store.cache_bytes: three quarters. The rest is for what they take
- * with them, holes in the heap and records that wait, so that the process stays within 64 MiB
- * beyond the setting. */
+/** What the scenes may take of store.cache_bytes: an eighth is kept back for holes in the heap, and
+ * up to 64 MiB for records that wait, so that the process stays within 64 MiB beyond the setting.
+ */
 uint64_t settings_scene_bytes_max(const struct settings *settings);
 
 #endif

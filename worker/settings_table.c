@@ -88,7 +88,7 @@ const struct setting settings_table[SETTING_COUNT] = {
     {"store.max_commit_attempts", SETTING_UINT32, MEMBER(store_commit_attempts_max), 1, 1000, "8",
      "lost races of a commit after which its operations are retried later"},
     {"store.cache_bytes", SETTING_UINT64, MEMBER(store_cache_bytes), 0, 1048576 * MIB, "268435456",
-     "memory beyond 64 MiB, three quarters of it for scenes; 0 keeps none"},
+     "memory beyond 64 MiB, mostly for scenes; 0 keeps none"},
     {"store.on_lost_writes", SETTING_LOST_WRITES, MEMBER(on_lost_writes), 0, 0, "replay",
      "what to do where Redis lost acknowledged writes: apply them again, stop, or go on without"},
 
