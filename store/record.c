@@ -90,7 +90,8 @@ static bool head_decode(struct span value, struct batch_record *out, struct span
         return false;
     }
     size_t topic_bytes = (size_t)(slash - name.data);
-    if (!decimal_read(span_make(slash + 1, name.size - topic_bytes - 1), INT32_MAX, &partition)) {
+    if (topic_bytes > PARTITION_NAME_TOPIC_BYTES_MAX ||
+        !decimal_read(span_make(slash + 1, name.size - topic_bytes - 1), INT32_MAX, &partition)) {
         return false;
     }
     out->attempt = head.attempt;
