@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "protocol/error.h"
+#include "worker/settings_table.h"
 
 struct refusal {
     const char *name;
@@ -103,14 +104,18 @@ const char *settings_kafka_property_name(const char *name)
     return property;
 }
 
-/** Whether librdkafka could know it, and a line of a file can say it. */
+/**
+ * Whether librdkafka could know it, and a line of a file can say it: in a section, a key that is a
+ * setting's full name is that setting.
+ */
 static bool is_property_name(const char *property)
 {
     static const char characters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     size_t size = strlen(property);
     return size > 0 && size <= SETTINGS_KAFKA_PROPERTY_BYTES_MAX &&
-           strspn(property, characters) == size;
+           strspn(property, characters) == size && !settings_kafka_is_name(property) &&
+           setting_find(property) == NULL;
 }
 
 static const char *refusal_reason(enum kafka_client client, const char *property)

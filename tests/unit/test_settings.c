@@ -420,6 +420,17 @@ Test(settings, refuse_names_that_no_line_can_hold)
     cr_expect_str_eq(error.message, "--set: kafka.a?b: not the name of a librdkafka property");
 }
 
+/* Found by tests/fuzz: printed below [kafka], they would be read as other settings. */
+Test(settings, refuse_kafka_properties_that_are_settings_by_themselves)
+{
+    cr_expect_not(settings_set(&settings, "kafka.kafka.client.id", "a", "--set", &error));
+    cr_expect_str_eq(error.message,
+                     "--set: kafka.kafka.client.id: not the name of a librdkafka property");
+    cr_expect_not(settings_set(&settings, "kafka.retry.max_retries", "7", "--set", &error));
+    cr_expect_str_eq(error.message,
+                     "--set: kafka.retry.max_retries: not the name of a librdkafka property");
+}
+
 Test(settings, pass_over_the_variables_of_kubernetes_services)
 {
     char variables[][48] = {
