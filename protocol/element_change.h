@@ -83,34 +83,6 @@ change_decide_parent(const struct change_rules *rules, struct change *change)
     return reason.code != ERROR_OUT_OF_MEMORY || element_fail_memory(rules->error);
 }
 
-static inline __attribute__((always_inline)) bool
-change_decide_top(const struct change_rules *rules, struct change *change)
-{
-    struct span value = change->pair.value;
-    switch (element_field_of(change->pair.key)) {
-    case ELEMENT_ID:
-        change->action = CHANGE_IGNORE;
-        break;
-    case ELEMENT_TRANSFORM:
-        change->role = ELEMENT_ROLE_TRANSFORM;
-        change->action = wire_is_map(value) ? CHANGE_MERGE : CHANGE_IGNORE;
-        break;
-    case ELEMENT_KIND:
-        change->action = wire_is_map(value) ? CHANGE_MERGE : CHANGE_IGNORE;
-        break;
-    case ELEMENT_INTERACTIVE:
-    case ELEMENT_SELECTED:
-        change->action = wire_is_bool(value) ? CHANGE_STORE_RAW : CHANGE_IGNORE;
-        break;
-    case ELEMENT_PARENT:
-        return change_decide_parent(rules, change);
-    case ELEMENT_FIELD_COUNT:
-        change->action = change_decide_other(rules->is_add, value);
-        break;
-    }
-    return true;
-}
-
 static inline __attribute__((always_inline)) void change_decide_transform(bool is_add,
                                                                           struct change *change)
 {
@@ -131,6 +103,54 @@ static inline __attribute__((always_inline)) void change_decide_transform(bool i
         change->action = CHANGE_STORE_NUMBER;
         break;
     }
+}
+
+/** Whether a transform has fields and all are ignored: then it is too, also where the element,
+ * stored by somebody else, has none. Mostly the first field says no. */
+static inline __attribute__((always_inline)) bool change_says_nothing(bool is_add,
+                                                                      struct span transform)
+{
+    struct wire_cursor cursor = wire_cursor_of(transform);
+    uint32_t count = wire_advance_map(&cursor);
+    for (uint32_t i = 0; i < count; i++) {
+        struct change change;
+        element_read_pair(&cursor, &change.pair);
+        change_decide_transform(is_add, &change);
+        if (change.action != CHANGE_IGNORE) {
+            return false;
+        }
+    }
+    return count > 0;
+}
+
+static inline __attribute__((always_inline)) bool
+change_decide_top(const struct change_rules *rules, struct change *change)
+{
+    struct span value = change->pair.value;
+    switch (element_field_of(change->pair.key)) {
+    case ELEMENT_ID:
+        change->action = CHANGE_IGNORE;
+        break;
+    case ELEMENT_TRANSFORM:
+        change->role = ELEMENT_ROLE_TRANSFORM;
+        change->action = wire_is_map(value) && !change_says_nothing(rules->is_add, value)
+                             ? CHANGE_MERGE
+                             : CHANGE_IGNORE;
+        break;
+    case ELEMENT_KIND:
+        change->action = wire_is_map(value) ? CHANGE_MERGE : CHANGE_IGNORE;
+        break;
+    case ELEMENT_INTERACTIVE:
+    case ELEMENT_SELECTED:
+        change->action = wire_is_bool(value) ? CHANGE_STORE_RAW : CHANGE_IGNORE;
+        break;
+    case ELEMENT_PARENT:
+        return change_decide_parent(rules, change);
+    case ELEMENT_FIELD_COUNT:
+        change->action = change_decide_other(rules->is_add, value);
+        break;
+    }
+    return true;
 }
 
 /**

@@ -199,6 +199,10 @@ Test(element_patch, mends_documents_that_others_wrote)
     assert_patched("{" K "}", "{'transform':{'x':1,'y':null},'selected':true}",
                    "{" K ",'transform':{'x':1},'selected':true}");
     assert_patched("{" K ",'transform':7}", "{'transform':{'x':1}}", "{" K ",'transform':{'x':1}}");
+    /* But not where the change says nothing. */
+    assert_patched("{" K "}", "{'transform':{'x':'far','y':null}}", "{" K "}");
+    assert_patched("{" K ",'transform':7}", "{'transform':{'y':[]}}", "{" K ",'transform':7}");
+    assert_patched("{" K ",'transform':7}", "{'transform':{}}", "{" K ",'transform':{}}");
     assert_patched("{'kind':'Box'}", "{'kind':{'type':'Text'}}", "{'kind':{'type':'Text'}}");
     assert_patched("{}", "{'kind':{'type':'Text','data':null}}", "{'kind':{'type':'Text'}}");
 }
