@@ -1,5 +1,6 @@
 #include "protocol/arena.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdlib.h>
 
@@ -7,7 +8,7 @@ enum {
     ALIGNMENT = alignof(max_align_t),
     BLOCK_BYTES_MIN = 64 * 1024,
     BLOCK_BYTES_DOUBLED_MAX = 1024 * 1024, /* blocks double up to here; larger ones are on demand */
-    KEPT_BYTES_MAX = 32 * 1024 * 1024
+    KEPT_BYTES_MAX = 48 * 1024 * 1024
 };
 
 struct arena_block {
@@ -49,6 +50,25 @@ void arena_reset(struct arena *arena)
     }
     arena->current = arena->first;
     arena->used_bytes = 0;
+}
+
+void arena_take_over(struct arena *arena, struct arena *giver, size_t left_bytes)
+{
+    assert(giver->used_bytes == 0 && giver->current == giver->first);
+    struct arena_block **link = &giver->first;
+    for (size_t left = 0; *link != NULL && left < left_bytes; link = &(*link)->next) {
+        left += (*link)->capacity;
+    }
+    struct arena_block **end = &arena->first;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = *link;
+    *link = NULL;
+    giver->current = giver->first;
+    if (arena->current == NULL) {
+        arena->current = arena->first;
+    }
 }
 
 /** Makes a block that holds at least `size` bytes and puts it behind the current one. */

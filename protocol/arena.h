@@ -22,8 +22,14 @@ struct arena {
 void arena_init(struct arena *arena, size_t bytes_max);
 void arena_deinit(struct arena *arena);
 
-/** Forgets everything; keeps the blocks up to 32 MiB for the next round and frees what is above. */
+/** Forgets everything; keeps the blocks up to 48 MiB for the next round and frees what is above. */
 void arena_reset(struct arena *arena);
+
+/**
+ * Takes over blocks of `giver`, which must have been reset, but for the first `left_bytes` of it:
+ * to have arenas that are large by turns in the memory of one. The caps stay as they are.
+ */
+void arena_take_over(struct arena *arena, struct arena *giver, size_t left_bytes);
 
 /**
  * Returns `size` bytes, aligned for any type and not cleared, or NULL when the cap or malloc says

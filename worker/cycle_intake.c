@@ -6,7 +6,9 @@ enum {
     /* Decoding stops here and the rest goes to the next run: a small record can hold many
      * operations, and each takes some hundred bytes of the arena until the run ends. */
     OPERATIONS_MAX = 131072,
-    AHEAD_OPERATIONS = 500 /* decoded in a row while the store is at work */
+    AHEAD_OPERATIONS = 500, /* decoded in a row while the store is at work */
+    /* What decoding takes of the arena at the most, mostly. */
+    DECODING_BYTES = 8 << 20
 };
 
 void cycle_take_records(struct cycle *cycle, struct intake *intake, int timeout_ms)
@@ -165,5 +167,8 @@ void cycle_turn_over(struct cycle *cycle)
         struct intake *emptied = cycle->now;
         cycle->now = cycle->ahead;
         cycle->ahead = emptied;
+        /* The rest of a run takes several times the memory that decoding does, and there is only
+         * one at a time. */
+        arena_take_over(&cycle->now->arena, &emptied->arena, DECODING_BYTES);
     }
 }

@@ -71,6 +71,42 @@ Test(arena, clears_arrays_also_where_memory_was_used_before)
     arena_deinit(&arena);
 }
 
+Test(arena, takes_over_blocks_and_leaves_some)
+{
+    struct arena taker, giver;
+    arena_init(&taker, (size_t)64 << 20);
+    arena_init(&giver, (size_t)64 << 20);
+    uint8_t *kept = arena_alloc(&taker, 1000);
+    memset(kept, 7, 1000);
+    const uint8_t *const first = arena_alloc(&giver, 64 * 1024);
+    const uint8_t *const second = arena_alloc(&giver, 128 * 1024);
+    arena_reset(&giver);
+    arena_take_over(&taker, &giver, 1);
+    cr_expect_eq(arena_alloc(&giver, 10), first, "the first block was left");
+    uint8_t *const more = arena_alloc(&taker, 100 * 1024);
+    cr_expect_eq(more, second, "the second one is used next");
+    memset(more, 8, (size_t)100 * 1024);
+    cr_expect_eq(kept[999], 7, "what the taker held stays");
+    arena_deinit(&giver);
+    memset(more, 9, (size_t)100 * 1024);
+    arena_deinit(&taker);
+}
+
+Test(arena, takes_over_all_into_one_that_is_empty_and_nothing_from_one)
+{
+    struct arena taker, giver;
+    arena_init(&taker, (size_t)64 << 20);
+    arena_init(&giver, (size_t)64 << 20);
+    arena_take_over(&taker, &giver, 0);
+    const uint8_t *const first = arena_alloc(&giver, 10);
+    arena_reset(&giver);
+    arena_take_over(&taker, &giver, 0);
+    cr_expect_eq(arena_alloc(&taker, 10), first);
+    cr_expect_neq(arena_alloc(&giver, 10), first);
+    arena_deinit(&taker);
+    arena_deinit(&giver);
+}
+
 Test(arena, copies_bytes)
 {
     struct arena arena;
