@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "tests/support/dice.h"
 #include "tests/support/ledger_reader.h"
 #include "tests/support/world.h"
 
@@ -19,7 +20,7 @@ enum {
 };
 
 static struct world *world;
-static uint64_t random_state;
+static struct dice dice;
 
 static void end(void)
 {
@@ -28,14 +29,10 @@ static void end(void)
 
 TestSuite(ledger, .fini = end, .timeout = 200);
 
-/* Below `limit`; splitmix64. */
+/* Below `limit`. */
 static unsigned pick(unsigned limit)
 {
-    random_state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t bits = random_state;
-    bits = (bits ^ (bits >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    bits = (bits ^ (bits >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (unsigned)((bits ^ (bits >> 31)) % limit);
+    return dice_below(&dice, limit);
 }
 
 static const char *pick_of(const char *const *texts, unsigned count)
@@ -176,7 +173,7 @@ static void expect_tampering_found(void)
 
 Test(ledger, passes_a_random_run_and_finds_one_write_beside_it)
 {
-    random_state = 7;
+    dice.state = 7;
     world = world_create(PARTITIONS, TIERS);
     world_set(world, "dedupe.max_batches=100000");
     world_set(world, "retry.initial_delay_ms=50");

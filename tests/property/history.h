@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "protocol/buffer.h"
-#include "tests/property/dice.h"
+#include "tests/support/dice.h"
 
 enum {
     HISTORY_SCENES = 2,

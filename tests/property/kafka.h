@@ -15,7 +15,7 @@
 
 #include "tests/ledger/ledger.h"
 #include "tests/model/pool.h"
-#include "tests/property/dice.h"
+#include "tests/support/dice.h"
 #include "worker/sink.h"
 
 enum { KAFKA_HEADERS_MAX = 12 };

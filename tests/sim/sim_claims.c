@@ -11,7 +11,7 @@ enum {
 
 static uint64_t soon_ms(struct rd_kafka_s *client, uint32_t within_ms)
 {
-    return client->kafka->time->now_ms + soak_random_below(client->kafka->random, within_ms + 1);
+    return client->kafka->time->now_ms + dice_below(client->kafka->dice, within_ms + 1);
 }
 
 static struct sim_claim *find_claim(struct rd_kafka_s *client, const char *topic, int32_t number)
@@ -55,8 +55,8 @@ static void add_claims(struct rd_kafka_s *client, const rd_kafka_topic_partition
         client->claims[client->claim_count++] = (struct sim_claim){
             .partition = partition,
             .position = -1,
-            .ready_ms = sim_client_link_ms(client) +
-                        soak_random_below(client->kafka->random, FETCH_AGAIN_MS),
+            .ready_ms =
+                sim_client_link_ms(client) + dice_below(client->kafka->dice, FETCH_AGAIN_MS),
             .is_paused = take_left_paused(client, partition),
         };
     }
@@ -146,7 +146,7 @@ rd_kafka_error_t *rd_kafka_seek_partitions(rd_kafka_t *client,
         struct sim_claim *claim = find_claim(client, entry->topic, entry->partition);
         if (claim == NULL || client->process->is_dead) {
             entry->err = RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
-        } else if (soak_random_chance(client->kafka->random, NOT_STARTED_PER_MILLE)) {
+        } else if (dice_chance(client->kafka->dice, NOT_STARTED_PER_MILLE)) {
             entry->err = RD_KAFKA_RESP_ERR__STATE;
         } else {
             claim->position = entry->offset == RD_KAFKA_OFFSET_BEGINNING ? 0 : entry->offset;

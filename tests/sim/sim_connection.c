@@ -31,7 +31,7 @@ void sim_connection_plan(struct sim_connection *connection)
 {
     struct sim_redis *redis = connection->redis;
     uint64_t at_ms = sim_time_later(redis->time->now_ms, redis->down_until_ms) + 1 +
-                     soak_random_below(redis->random, redis->options.backoff_ms_max);
+                     dice_below(redis->dice, redis->options.backoff_ms_max);
     connection->travelling++;
     sim_time_plan(redis->time, at_ms, connect_now, connection);
 }
@@ -74,10 +74,10 @@ void sim_connection_break(struct sim_connection *connection)
     }
     connection->has_come_up = false;
     connection->is_broken = true;
-    bool arrives = soak_random_chance(redis->random, ARRIVES_PER_MILLE);
+    bool arrives = dice_chance(redis->dice, ARRIVES_PER_MILLE);
     for (struct sim_request *request = connection->sent.first; request != NULL;
          request = request->next) {
-        arrives = arrives && !soak_random_chance(redis->random, LOST_PER_MILLE);
+        arrives = arrives && !dice_chance(redis->dice, LOST_PER_MILLE);
         request->is_lost = request->is_lost || !arrives;
     }
     sim_process_wake(connection->process, redis->time->now_ms);

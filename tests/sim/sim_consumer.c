@@ -155,7 +155,7 @@ static rd_kafka_message_t *take(struct rd_kafka_s *client)
         size_t place = (client->next_claim + i) % client->claim_count;
         rd_kafka_message_t *message = take_of(client, &client->claims[place]);
         if (message != NULL) {
-            client->next_claim = soak_random_chance(client->kafka->random, 100) ? place + 1 : place;
+            client->next_claim = dice_chance(client->kafka->dice, 100) ? place + 1 : place;
             return message;
         }
     }

@@ -14,23 +14,23 @@ enum {
 /* Mostly short, now and then beyond every time-out. */
 static uint64_t away_until_ms(struct sim_world *world)
 {
-    uint32_t max_ms = soak_random_chance(&world->random, 150) ? LONG_AWAY_MS_MAX : AWAY_MS_MAX;
+    uint32_t max_ms = dice_chance(&world->dice, 150) ? LONG_AWAY_MS_MAX : AWAY_MS_MAX;
     return world->time.now_ms + 1 +
-           soak_random_below(&world->random, 1 + soak_random_below(&world->random, max_ms));
+           dice_below(&world->dice, 1 + dice_below(&world->dice, max_ms));
 }
 
 static unsigned few(struct sim_world *world)
 {
-    return 1 + soak_random_below(&world->random, FEW_MAX);
+    return 1 + dice_below(&world->dice, FEW_MAX);
 }
 
 static void lose(struct sim_world *world)
 {
     static const enum sim_redis_loss losses[] = {
         SIM_LOSS_RESTART, SIM_LOSS_FAILOVER, SIM_LOSS_RESTART, SIM_LOSS_FAILOVER, SIM_LOSS_EMPTIED};
-    enum sim_redis_loss loss = losses[soak_random_below(&world->random, 5)];
-    size_t writes = 1 + soak_random_below(&world->random, LOSS_WRITES_MAX);
-    if (soak_random_chance(&world->random, 100)) {
+    enum sim_redis_loss loss = losses[dice_below(&world->dice, 5)];
+    size_t writes = 1 + dice_below(&world->dice, LOSS_WRITES_MAX);
+    if (dice_chance(&world->dice, 100)) {
         writes *= 10;
     }
     sim_world_tell(world, "redis forgets %zu writes (%d)", writes, (int)loss);
@@ -41,8 +41,8 @@ static void lose(struct sim_world *world)
 
 static void crash(struct sim_world *world, struct sim_worker *worker)
 {
-    if (soak_random_chance(&world->random, 500)) {
-        worker->process.crash_in = 1 + soak_random_below(&world->random, CRASH_POINTS);
+    if (dice_chance(&world->dice, 500)) {
+        worker->process.crash_in = 1 + dice_below(&world->dice, CRASH_POINTS);
     } else {
         sim_process_kill(&worker->process);
     }
@@ -98,9 +98,9 @@ static void end_producer_now(void *context)
 static void end_producer(struct sim_world *world, struct sim_worker *worker)
 {
     uint64_t at_ms = world->time.now_ms;
-    if (soak_random_chance(&world->random, 500)) {
+    if (dice_chance(&world->dice, 500)) {
         sim_kafka_fail_sends(world->kafka, few(world));
-        at_ms += soak_random_below(&world->random, SOON_MS_MAX);
+        at_ms += dice_below(&world->dice, SOON_MS_MAX);
     }
     sim_time_plan(&world->time, at_ms, end_producer_now, &world->starts[worker->process.number]);
 }
@@ -128,7 +128,7 @@ static void hang_redis(struct sim_world *world)
 static void move_clock(struct sim_world *world, struct sim_worker *worker)
 {
     worker->process.wall_skew_ms +=
-        soak_random_between(&world->random, -CLOCK_JUMP_MS_MAX, CLOCK_JUMP_MS_MAX);
+        dice_between(&world->dice, -CLOCK_JUMP_MS_MAX, CLOCK_JUMP_MS_MAX);
     world->wall_skew_ms[worker->process.number] = worker->process.wall_skew_ms;
 }
 
@@ -162,7 +162,7 @@ const char *sim_fault_name(enum sim_fault fault)
 
 static void break_something(struct sim_world *world, enum sim_fault fault)
 {
-    unsigned number = soak_random_below(&world->random, world->character.worker_count);
+    unsigned number = dice_below(&world->dice, world->character.worker_count);
     struct sim_worker *worker = world->workers[number];
     if (faults[fault].strike != NULL) {
         sim_world_tell(world, "fault: %s", faults[fault].name);
@@ -185,7 +185,7 @@ static enum sim_fault draw_fault(struct sim_world *world)
     uint32_t count = 0;
     for (int fault = 0; fault < SIM_FAULT_COUNT; fault++) {
         count += world->character.has_fault[fault];
-        if (world->character.has_fault[fault] && soak_random_below(&world->random, count) == 0) {
+        if (world->character.has_fault[fault] && dice_below(&world->dice, count) == 0) {
             drawn = (enum sim_fault)fault;
         }
     }
@@ -204,7 +204,7 @@ static void strike(void *context)
 
 static void plan_next(struct sim_world *world)
 {
-    uint32_t pause_ms = 1 + soak_random_below(&world->random, world->character.fault_pause_ms);
+    uint32_t pause_ms = 1 + dice_below(&world->dice, world->character.fault_pause_ms);
     sim_time_plan(&world->time, world->time.now_ms + pause_ms, strike, world);
 }
 

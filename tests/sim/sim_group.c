@@ -22,7 +22,7 @@ static bool is_consumed_topic(const struct rd_kafka_topic_s *topic)
 static void order(struct sim_kafka *kafka, struct sim_member *member, enum sim_order what)
 {
     member->order = what;
-    member->order_ms = kafka->time->now_ms + soak_random_below(kafka->random, HEARTBEAT_MS);
+    member->order_ms = kafka->time->now_ms + dice_below(kafka->dice, HEARTBEAT_MS);
     if (member->client != NULL) {
         sim_process_wake(member->client->process, member->order_ms);
     }
@@ -89,7 +89,7 @@ static void list_surplus(struct sim_kafka *kafka, struct sim_member *member)
     size_t share = (total + kafka->member_count - 1) / kafka->member_count;
     size_t owned = owned_count(kafka, member);
     size_t surplus = owned > share ? owned - share : 0;
-    surplus += surplus < owned && soak_random_chance(kafka->random, 500);
+    surplus += surplus < owned && dice_chance(kafka->dice, 500);
     for (size_t i = 0; i < kafka->topic_count; i++) {
         for (int32_t k = 0; k < kafka->options.partition_count; k++) {
             struct sim_partition *partition = &kafka->topics[i]->partitions[k];
@@ -245,7 +245,7 @@ static void join_now(void *context)
 void sim_group_join(struct sim_kafka *kafka, struct rd_kafka_s *client)
 {
     client->references++;
-    uint64_t at_ms = sim_client_link_ms(client) + soak_random_below(kafka->random, JOIN_MS);
+    uint64_t at_ms = sim_client_link_ms(client) + dice_below(kafka->dice, JOIN_MS);
     sim_time_plan(kafka->time, at_ms, join_now, client);
 }
 

@@ -52,14 +52,14 @@ static void add_topic(struct sim_kafka *kafka, enum ledger_topic kind, uint32_t 
     kafka->topics[kafka->topic_count++] = topic;
 }
 
-struct sim_kafka *sim_kafka_create(struct sim_time *time, struct soak_random *random,
+struct sim_kafka *sim_kafka_create(struct sim_time *time, struct dice *dice,
                                    const struct sim_kafka_options *options,
                                    const struct sim_kafka_watch *watch)
 {
     struct sim_kafka *kafka = calloc(1, sizeof *kafka);
     assert(kafka != NULL && options->partition_count <= SIM_PARTITIONS_MAX);
     kafka->time = time;
-    kafka->random = random;
+    kafka->dice = dice;
     kafka->options = *options;
     kafka->watch = *watch;
     arena_init(&kafka->arena, ARENA_BYTES_MAX);
@@ -138,8 +138,7 @@ uint32_t sim_topic_tier(const struct rd_kafka_topic_s *topic)
 
 uint64_t sim_kafka_soon_ms(struct sim_kafka *kafka)
 {
-    return kafka->time->now_ms +
-           soak_random_below(kafka->random, kafka->options.latency_ms_max + 1);
+    return kafka->time->now_ms + dice_below(kafka->dice, kafka->options.latency_ms_max + 1);
 }
 
 struct rd_kafka_headers_s *sim_kafka_headers(struct sim_kafka *kafka)

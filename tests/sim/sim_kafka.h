@@ -62,7 +62,7 @@ struct sim_kafka_options {
 
 struct sim_kafka;
 
-struct sim_kafka *sim_kafka_create(struct sim_time *time, struct soak_random *random,
+struct sim_kafka *sim_kafka_create(struct sim_time *time, struct dice *dice,
                                    const struct sim_kafka_options *options,
                                    const struct sim_kafka_watch *watch);
 void sim_kafka_destroy(struct sim_kafka *kafka);

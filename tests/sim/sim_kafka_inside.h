@@ -52,7 +52,7 @@ struct sim_member {
 
 struct sim_kafka {
     struct sim_time *time;
-    struct soak_random *random;
+    struct dice *dice;
     struct sim_kafka_options options;
     struct sim_kafka_watch watch;
     struct arena arena; /* records, headers */

@@ -63,9 +63,9 @@ void sim_process_spend(struct sim_process *process, uint64_t us)
     process->spent_us += us;
     if (process->spent_us >= SLICE_US) {
         uint64_t slices = process->spent_us / SLICE_US;
-        bool is_preempted = soak_random_chance(process->random, 20);
+        bool is_preempted = dice_chance(process->dice, 20);
         process->spent_us %= SLICE_US;
-        slices += is_preempted ? soak_random_below(process->random, PREEMPTED_MS_MAX) : 0;
+        slices += is_preempted ? dice_below(process->dice, PREEMPTED_MS_MAX) : 0;
         uint64_t until_ms = sim_process_now_ms(process) + slices;
         while (sim_process_now_ms(process) < until_ms) {
             sim_process_wait(process, until_ms);

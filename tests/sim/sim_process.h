@@ -14,7 +14,7 @@
 
 #include "tests/sim/sim_fiber.h"
 #include "tests/sim/sim_time.h"
-#include "tests/soak/soak_random.h"
+#include "tests/support/dice.h"
 #include "worker/clock.h"
 
 struct sim_kafka;
@@ -22,7 +22,7 @@ struct sim_kafka;
 struct sim_process {
     unsigned number;
     struct sim_time *time;
-    struct soak_random *random;
+    struct dice *dice;
     struct sim_kafka *kafka;
     struct sim_fiber *fiber;
     uint64_t wake_ms;          /* when it goes on at the latest */

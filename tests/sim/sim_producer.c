@@ -126,8 +126,8 @@ rd_kafka_error_t *rd_kafka_produceva(rd_kafka_t *client, const rd_kafka_vu_t *ar
         return sim_error(RD_KAFKA_RESP_ERR__QUEUE_FULL);
     }
     struct sim_sending *sending = read_arguments(kafka, arguments, count);
-    sending->leaves_ms = kafka->time->now_ms + soak_random_below(kafka->random, LINGER_MS + 1);
-    uint64_t travel_ms = soak_random_below(kafka->random, kafka->options.latency_ms_max + 1);
+    sending->leaves_ms = kafka->time->now_ms + dice_below(kafka->dice, LINGER_MS + 1);
+    uint64_t travel_ms = dice_below(kafka->dice, kafka->options.latency_ms_max + 1);
     client->send_arrives_ms =
         sim_time_later(client->send_arrives_ms, sending->leaves_ms + travel_ms);
     push(&client->sent, sending);
@@ -213,7 +213,7 @@ rd_kafka_resp_err_t rd_kafka_purge(rd_kafka_t *client, int flags)
             continue;
         }
         bool has_left = sending->leaves_ms <= kafka->time->now_ms;
-        sending->is_lost = !has_left || !soak_random_chance(kafka->random, ARRIVES_PER_MILLE);
+        sending->is_lost = !has_left || !dice_chance(kafka->dice, ARRIVES_PER_MILLE);
         sending->is_unreported = true;
         struct sim_sending *purged = calloc(1, sizeof *purged);
         assert(purged != NULL);

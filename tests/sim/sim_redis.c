@@ -6,14 +6,14 @@
 #include "store/memory_store.h"
 #include "tests/sim/sim_redis_inside.h"
 
-struct sim_redis *sim_redis_create(struct sim_time *time, struct soak_random *random,
+struct sim_redis *sim_redis_create(struct sim_time *time, struct dice *dice,
                                    const struct sim_redis_options *options,
                                    const struct sim_redis_watch *watch)
 {
     struct sim_redis *redis = calloc(1, sizeof *redis);
     assert(redis != NULL);
     redis->time = time;
-    redis->random = random;
+    redis->dice = dice;
     redis->options = *options;
     redis->watch = *watch;
     redis->memory = memory_store_create(&options->retention);
@@ -41,8 +41,7 @@ void sim_redis_destroy(struct sim_redis *redis)
 
 uint64_t sim_redis_soon_ms(struct sim_redis *redis)
 {
-    return redis->time->now_ms +
-           soak_random_below(redis->random, redis->options.latency_ms_max + 1);
+    return redis->time->now_ms + dice_below(redis->dice, redis->options.latency_ms_max + 1);
 }
 
 /* So that no check fails. */

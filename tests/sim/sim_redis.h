@@ -33,7 +33,7 @@ struct sim_redis_options {
 
 struct sim_redis;
 
-struct sim_redis *sim_redis_create(struct sim_time *time, struct soak_random *random,
+struct sim_redis *sim_redis_create(struct sim_time *time, struct dice *dice,
                                    const struct sim_redis_options *options,
                                    const struct sim_redis_watch *watch);
 void sim_redis_destroy(struct sim_redis *redis);

@@ -32,7 +32,7 @@ struct sim_connection {
 
 struct sim_redis {
     struct sim_time *time;
-    struct soak_random *random;
+    struct dice *dice;
     struct sim_redis_options options;
     struct sim_redis_watch watch;
     struct store *memory;

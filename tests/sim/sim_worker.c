@@ -28,8 +28,8 @@ static void reach(void *context, enum fault_point point)
             return;
         }
     }
-    bool is_delayed = soak_random_chance(process->random, DELAYED_PER_MILLE);
-    uint64_t delay_ms = is_delayed ? soak_random_below(process->random, DELAY_MS_MAX) : 0;
+    bool is_delayed = dice_chance(process->dice, DELAYED_PER_MILLE);
+    uint64_t delay_ms = is_delayed ? dice_below(process->dice, DELAY_MS_MAX) : 0;
     sim_process_spend(process, POINT_US + delay_ms * 1000);
 }
 
@@ -78,7 +78,7 @@ static void run(void *context)
         .store = store,
         .stats = &worker->stats,
         .progress = &worker->progress,
-        .token_seed = soak_random_next(options->random),
+        .token_seed = dice_throw(options->dice),
         .faults = &worker->faults,
         .must_abandon = must_abandon,
         .abandon_context = worker,
@@ -109,7 +109,7 @@ struct sim_worker *sim_worker_start(const struct sim_worker_options *options)
     worker->process = (struct sim_process){
         .number = options->number,
         .time = options->time,
-        .random = options->random,
+        .dice = options->dice,
         .kafka = options->kafka,
         .wall_skew_ms = options->wall_skew_ms,
     };

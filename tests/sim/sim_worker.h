@@ -14,7 +14,7 @@
 struct sim_worker_options {
     unsigned number;
     struct sim_time *time;
-    struct soak_random *random;
+    struct dice *dice;
     struct sim_kafka *kafka;
     struct sim_redis *redis;
     const struct settings *settings;

@@ -47,12 +47,12 @@ static void found(struct sim_world *world, const char *what)
 
 static bool chance(struct sim_world *world, uint32_t per_mille)
 {
-    return soak_random_chance(&world->random, per_mille);
+    return dice_chance(&world->dice, per_mille);
 }
 
 static uint32_t between(struct sim_world *world, uint32_t low, uint32_t high)
 {
-    return (uint32_t)soak_random_between(&world->random, low, high);
+    return (uint32_t)dice_between(&world->dice, low, high);
 }
 
 /* Mostly few kinds of faults, which meet workers that are busy; now and then many at once. What
@@ -62,7 +62,7 @@ static void draw_faults(struct sim_world *world)
     bool *has_fault = world->character.has_fault;
     uint32_t kinds = between(world, 1, chance(world, 700) ? KINDS_USUAL : KINDS_MAX);
     for (uint32_t i = 0; i < kinds; i++) {
-        uint32_t drawn = soak_random_below(&world->random, SIM_FAULT_COUNT);
+        uint32_t drawn = dice_below(&world->dice, SIM_FAULT_COUNT);
         drawn = chance(world, 200) ? SIM_FAULT_LOSS : drawn;
         has_fault[chance(world, 150) ? SIM_FAULT_CRASH : drawn] = true;
     }
@@ -128,7 +128,7 @@ static void make_kafka(struct sim_world *world)
     };
     const struct sim_kafka_watch watch = {
         .context = world->watch, .appended = sim_watch_appended, .committed = sim_watch_offset};
-    world->kafka = sim_kafka_create(&world->time, &world->random, &options, &watch);
+    world->kafka = sim_kafka_create(&world->time, &world->dice, &options, &watch);
 }
 
 static void make_redis(struct sim_world *world)
@@ -146,7 +146,7 @@ static void make_redis(struct sim_world *world)
         .is_unchecked = sim_break_is(SIM_BREAK_CHECK),
     };
     const struct sim_redis_watch watch = {.context = world->watch, .committed = sim_watch_commit};
-    world->redis = sim_redis_create(&world->time, &world->random, &options, &watch);
+    world->redis = sim_redis_create(&world->time, &world->dice, &options, &watch);
 }
 
 static struct ledger_config ledger_config_of(const struct sim_world *world)
@@ -182,7 +182,7 @@ static struct sim_world *make_world(const struct sim_plan *plan, FILE *out)
     assert(world != NULL);
     world->plan = *plan;
     world->out = out;
-    world->random = soak_random_make(plan->seed, 2);
+    world->dice = dice_make(plan->seed, 2);
     sim_time_init(&world->time);
     draw_character(world);
     draw_settings(world);
@@ -223,7 +223,7 @@ static void start_now(void *context)
         const struct sim_worker_options options = {
             .number = start->number,
             .time = &world->time,
-            .random = &world->random,
+            .dice = &world->dice,
             .kafka = world->kafka,
             .redis = world->redis,
             .settings = &world->settings,
@@ -268,8 +268,8 @@ static void take_end(struct sim_world *world, struct sim_worker *worker)
     sim_worker_end(worker);
     world->workers[number] = NULL;
     if (!world->is_over) {
-        sim_world_start_worker(
-            world, number, world->time.now_ms + soak_random_below(&world->random, RESTART_MS_MAX));
+        sim_world_start_worker(world, number,
+                               world->time.now_ms + dice_below(&world->dice, RESTART_MS_MAX));
     }
 }
 
@@ -283,7 +283,7 @@ static struct sim_worker *choose_due(struct sim_world *world)
             due[count++] = world->workers[i];
         }
     }
-    return count == 0 ? NULL : due[count == 1 ? 0 : soak_random_below(&world->random, count)];
+    return count == 0 ? NULL : due[count == 1 ? 0 : dice_below(&world->dice, count)];
 }
 
 static uint64_t next_ms(const struct sim_world *world)

@@ -63,7 +63,7 @@ struct sim_world {
     struct sim_plan plan;
     struct sim_character character;
     struct sim_time time;
-    struct soak_random random;
+    struct dice dice;
     struct settings settings;
     struct log *log;
     struct sim_watch *watch;

@@ -42,7 +42,7 @@ struct late_add {
 
 struct soak_batches {
     struct soak_batches_options options;
-    struct soak_random random;
+    struct dice dice;
     struct buffer key, value;
     uint64_t number; /* of the batch that is made */
     struct sent sent[SENT_KEPT];
@@ -55,7 +55,7 @@ struct soak_batches *soak_batches_create(const struct soak_batches_options *opti
     struct soak_batches *const batches = calloc(1, sizeof(*batches));
     assert(batches != NULL && options->scene_count >= HOT_SCENES);
     batches->options = *options;
-    batches->random = soak_random_make(options->seed, 1);
+    batches->dice = dice_make(options->seed, 1);
     buffer_init(&batches->key, ID_BYTES);
     buffer_init(&batches->value, MESSAGE_BYTES_MAX);
     for (size_t i = 0; i < SENT_KEPT; i++) {
@@ -78,8 +78,8 @@ void soak_batches_destroy(struct soak_batches *batches)
 
 static uint32_t choose_scene(struct soak_batches *batches)
 {
-    const bool is_hot = soak_random_chance(&batches->random, 250);
-    return soak_random_below(&batches->random, is_hot ? HOT_SCENES : batches->options.scene_count);
+    const bool is_hot = dice_chance(&batches->dice, 250);
+    return dice_below(&batches->dice, is_hot ? HOT_SCENES : batches->options.scene_count);
 }
 
 static void write_session_id(char *text, uint32_t scene)
@@ -124,7 +124,7 @@ static bool plan_late_add(struct soak_batches *batches, uint32_t scene)
                                       .scene = scene,
                                       .number = batches->number,
                                       .due = batches->number + 1 +
-                                             soak_random_below(&batches->random, LATE_BATCHES_MAX)};
+                                             dice_below(&batches->dice, LATE_BATCHES_MAX)};
             return true;
         }
     }
@@ -159,7 +159,7 @@ static void pack_operations(struct soak_batches *batches, const struct recipe *r
                             int64_t now_ms)
 {
     struct buffer *const out = &batches->value;
-    const struct soak_author author = {.random = &batches->random,
+    const struct soak_author author = {.dice = &batches->dice,
                                        .now_ms = now_ms + clock_skew_ms[recipe->client],
                                        .scene = recipe->scene};
     char id[ID_BYTES];
@@ -201,23 +201,22 @@ static void pack_batch(struct soak_batches *batches, const struct recipe *recipe
         pack_text(out, client_id);
     }
     if (recipe->has_strategy) {
-        pack_strategy(out, soak_random_below(&batches->random, 6));
+        pack_strategy(out, dice_below(&batches->dice, 6));
     }
     pack_operations(batches, recipe, now_ms);
 }
 
 static void choose_operations(struct soak_batches *batches, struct recipe *recipe)
 {
-    struct soak_random *const random = &batches->random;
+    struct dice *const dice = &batches->dice;
     recipe->late = find_late_add(batches);
     if (recipe->late != NULL) {
         recipe->scene = recipe->late->scene;
     }
-    recipe->has_early_update =
-        soak_random_chance(random, 40) && plan_late_add(batches, recipe->scene);
+    recipe->has_early_update = dice_chance(dice, 40) && plan_late_add(batches, recipe->scene);
     const uint32_t needed = (recipe->late != NULL ? 1U : 0U) + (recipe->has_early_update ? 1U : 0U);
-    recipe->operation_count = 1 + soak_random_below(random, USUAL_OPERATIONS_MAX);
-    if (soak_random_chance(random, 10)) {
+    recipe->operation_count = 1 + dice_below(dice, USUAL_OPERATIONS_MAX);
+    if (dice_chance(dice, 10)) {
         recipe->operation_count = 0;
     }
     if (recipe->operation_count < needed) {
@@ -228,7 +227,7 @@ static void choose_operations(struct soak_batches *batches, struct recipe *recip
 /* Keeps what was made, so that it can be sent again. */
 static struct sent *keep(struct soak_batches *batches, const struct recipe *recipe)
 {
-    struct soak_random *const random = &batches->random;
+    struct dice *const dice = &batches->dice;
     struct sent *const sent = &batches->sent[batches->sent_count++ % SENT_KEPT];
     char session_id[ID_BYTES];
     write_session_id(session_id, recipe->scene);
@@ -242,10 +241,9 @@ static struct sent *keep(struct soak_batches *batches, const struct recipe *reci
     sent->operation_count = recipe->operation_count;
     sent->number = recipe->identity;
     sent->has_text_id = recipe->has_id && recipe->has_text_id && recipe->has_client;
-    sent->has_header = soak_random_chance(random, 200);
-    if (soak_random_chance(random, 20)) { /* a producer with another partitioner */
-        sent->partition =
-            (int32_t)soak_random_below(random, (uint32_t)batches->options.partition_count);
+    sent->has_header = dice_chance(dice, 200);
+    if (dice_chance(dice, 20)) { /* a producer with another partitioner */
+        sent->partition = (int32_t)dice_below(dice, (uint32_t)batches->options.partition_count);
     }
     return sent;
 }
@@ -263,35 +261,35 @@ static struct soak_batch as_batch(const struct sent *sent, enum soak_batch_kind 
 static struct sent *choose_sent(struct soak_batches *batches)
 {
     const size_t count = batches->sent_count < SENT_KEPT ? batches->sent_count : SENT_KEPT;
-    return count == 0 ? NULL : &batches->sent[soak_random_below(&batches->random, (uint32_t)count)];
+    return count == 0 ? NULL : &batches->sent[dice_below(&batches->dice, (uint32_t)count)];
 }
 
 static struct soak_batch make_poison(struct soak_batches *batches)
 {
     char session_id[ID_BYTES];
     write_session_id(session_id, choose_scene(batches));
-    const bool has_value = soak_poison_pack(&batches->value, &batches->random, session_id);
+    const bool has_value = soak_poison_pack(&batches->value, &batches->dice, session_id);
     assert(!batches->value.failed);
     buffer_append_span(&batches->key, span_of_text(session_id));
-    const bool has_key = soak_random_chance(&batches->random, 800);
+    const bool has_key = dice_chance(&batches->dice, 800);
     return (struct soak_batch){.kind = SOAK_BATCH_POISON,
                                .key = has_key ? buffer_span(&batches->key) : span_make(NULL, 0),
                                .value =
                                    has_value ? buffer_span(&batches->value) : span_make(NULL, 0),
                                .partition = SOAK_PARTITION_OF_KEY,
-                               .has_header = soak_random_chance(&batches->random, 500)};
+                               .has_header = dice_chance(&batches->dice, 500)};
 }
 
 static struct soak_batch make_new(struct soak_batches *batches, int64_t now_ms)
 {
-    struct soak_random *const random = &batches->random;
+    struct dice *const dice = &batches->dice;
     struct recipe recipe = {.scene = choose_scene(batches),
-                            .client = soak_random_below(random, CLIENTS),
+                            .client = dice_below(dice, CLIENTS),
                             .identity = batches->number,
-                            .has_id = soak_random_chance(random, 950),
-                            .has_text_id = soak_random_chance(random, 700),
-                            .has_client = soak_random_chance(random, 900),
-                            .has_strategy = soak_random_chance(random, 700)};
+                            .has_id = dice_chance(dice, 950),
+                            .has_text_id = dice_chance(dice, 700),
+                            .has_client = dice_chance(dice, 900),
+                            .has_strategy = dice_chance(dice, 700)};
     choose_operations(batches, &recipe);
     pack_batch(batches, &recipe, now_ms);
     assert(!batches->value.failed);
@@ -302,7 +300,7 @@ static struct soak_batch make_new(struct soak_batches *batches, int64_t now_ms)
 static struct soak_batch make_reused(struct soak_batches *batches, const struct sent *first,
                                      int64_t now_ms)
 {
-    struct soak_random *const random = &batches->random;
+    struct dice *const dice = &batches->dice;
     const struct recipe recipe = {.scene = first->scene,
                                   .client = first->client,
                                   .identity = first->number,
@@ -310,7 +308,7 @@ static struct soak_batch make_reused(struct soak_batches *batches, const struct 
                                   .has_id = true,
                                   .has_text_id = true,
                                   .has_client = true,
-                                  .has_strategy = soak_random_chance(random, 500)};
+                                  .has_strategy = dice_chance(dice, 500)};
     pack_batch(batches, &recipe, now_ms);
     assert(!batches->value.failed);
     return (struct soak_batch){.kind = SOAK_BATCH_REUSED,
@@ -322,7 +320,7 @@ static struct soak_batch make_reused(struct soak_batches *batches, const struct 
 
 struct soak_batch soak_batches_next(struct soak_batches *batches, int64_t now_ms)
 {
-    const uint32_t kind = soak_random_below(&batches->random, 1000);
+    const uint32_t kind = dice_below(&batches->dice, 1000);
     batches->number++;
     buffer_clear(&batches->key);
     buffer_clear(&batches->value);

@@ -18,10 +18,9 @@ static const char huge_text[SOAK_ELEMENT_BYTES_MAX + 1] = "";
 
 static int64_t make_timestamp(const struct soak_author *author)
 {
-    int64_t timestamp_ms =
-        author->now_ms + soak_random_between(author->random, -JITTER_MS, JITTER_MS);
-    if (soak_random_chance(author->random, 80)) {
-        timestamp_ms -= soak_random_between(author->random, 0, STALE_MS);
+    int64_t timestamp_ms = author->now_ms + dice_between(author->dice, -JITTER_MS, JITTER_MS);
+    if (dice_chance(author->dice, 80)) {
+        timestamp_ms -= dice_between(author->dice, 0, STALE_MS);
     }
     return timestamp_ms;
 }
@@ -31,7 +30,7 @@ static void pack_timestamp(struct buffer *out, const struct soak_author *author)
 {
     const int64_t timestamp_ms = make_timestamp(author);
     pack_text(out, "timestamp");
-    if (soak_random_chance(author->random, 100)) {
+    if (dice_chance(author->dice, 100)) {
         pack_double(out, (double)timestamp_ms + 0.75);
     } else {
         pack_int(out, timestamp_ms);
@@ -42,9 +41,9 @@ static void pack_timestamp(struct buffer *out, const struct soak_author *author)
 static void open_operation(struct buffer *out, const struct soak_author *author, const char *tag,
                            const char *variant, uint32_t field_count)
 {
-    const bool has_base = soak_random_chance(author->random, 120);
+    const bool has_base = dice_chance(author->dice, 120);
     const uint32_t count = field_count + 1 + (has_base ? 1 : 0);
-    if (soak_random_chance(author->random, 300)) {
+    if (dice_chance(author->dice, 300)) {
         pack_map(out, 1);
         pack_text(out, variant);
         pack_map(out, count);
@@ -56,7 +55,7 @@ static void open_operation(struct buffer *out, const struct soak_author *author,
     pack_timestamp(out, author);
     if (has_base) {
         pack_text(out, "base_version");
-        pack_uint(out, soak_random_below(author->random, GUESSED_VERSIONS));
+        pack_uint(out, dice_below(author->dice, GUESSED_VERSIONS));
     }
 }
 
@@ -67,7 +66,7 @@ static void pack_uuid(struct buffer *out, const struct soak_author *author, uint
     bytes[8] = (uint8_t)(author->scene >> 8);
     bytes[9] = (uint8_t)author->scene;
     bytes[15] = (uint8_t)number;
-    const uint32_t writing = soak_random_below(author->random, 3);
+    const uint32_t writing = dice_below(author->dice, 3);
     if (writing == 0) {
         pack_bin(out, span_make(bytes, sizeof(bytes)));
         return;
@@ -89,8 +88,8 @@ static void pack_id(struct buffer *out, const struct soak_author *author, const 
         return;
     }
     /* The smaller of two: some elements are busier than others. */
-    const uint32_t first = soak_random_below(author->random, SOAK_ELEMENT_IDS);
-    const uint32_t second = soak_random_below(author->random, SOAK_ELEMENT_IDS);
+    const uint32_t first = dice_below(author->dice, SOAK_ELEMENT_IDS);
+    const uint32_t second = dice_below(author->dice, SOAK_ELEMENT_IDS);
     const uint32_t number = first < second ? first : second;
     if (number >= TEXT_IDS) {
         pack_uuid(out, author, number);
@@ -103,29 +102,29 @@ static void pack_id(struct buffer *out, const struct soak_author *author, const 
 
 static void pack_content(struct buffer *out, const struct soak_author *author)
 {
-    if (soak_random_chance(author->random, 4)) {
+    if (dice_chance(author->dice, 4)) {
         pack_str(out, span_make(huge_text, sizeof(huge_text)));
         return;
     }
     char text[64];
     (void)snprintf(text, sizeof(text), "text %016llx",
-                   (unsigned long long)soak_random_next(author->random));
+                   (unsigned long long)dice_throw(author->dice));
     pack_text(out, text);
 }
 
 /* Values that a careless writer would change: they have to survive byte for byte. */
 static void pack_free_value(struct buffer *out, const struct soak_author *author)
 {
-    struct soak_random *const random = author->random;
-    switch (soak_random_below(random, 6)) {
+    struct dice *const dice = author->dice;
+    switch (dice_below(dice, 6)) {
     case 0:
         pack_array(out, 0);
         break;
     case 1:
-        pack_uint(out, soak_random_next(random));
+        pack_uint(out, dice_throw(dice));
         break;
     case 2:
-        pack_double(out, (double)(soak_random_next(random) >> 11) / 9007199254740992.0);
+        pack_double(out, (double)(dice_throw(dice) >> 11) / 9007199254740992.0);
         break;
     case 3: {
         static const uint8_t wide_one[] = {0xd3, 0, 0, 0, 0, 0, 0, 0, 1};
@@ -135,7 +134,7 @@ static void pack_free_value(struct buffer *out, const struct soak_author *author
     case 4:
         pack_map(out, 1);
         pack_text(out, "nested");
-        pack_uint(out, soak_random_below(random, 1000));
+        pack_uint(out, dice_below(dice, 1000));
         break;
     default:
         pack_text(out, "\xc3\xa4\xe2\x82\xac");
@@ -147,18 +146,17 @@ static void pack_transform(struct buffer *out, const struct soak_author *author)
 {
     pack_map(out, 3);
     pack_text(out, "x");
-    pack_double(out, soak_random_chance(author->random, 20)
-                         ? 1e300
-                         : (double)soak_random_below(author->random, 4000) / 8);
+    pack_double(out,
+                dice_chance(author->dice, 20) ? 1e300 : (double)dice_below(author->dice, 4000) / 8);
     pack_text(out, "y");
-    pack_uint(out, soak_random_below(author->random, 4000));
+    pack_uint(out, dice_below(author->dice, 4000));
     pack_text(out, "z_index");
-    pack_int(out, soak_random_between(author->random, -1000, 1000));
+    pack_int(out, dice_between(author->dice, -1000, 1000));
 }
 
 void soak_operation_pack_add(struct buffer *out, const struct soak_author *author, const char *id)
 {
-    const bool has_transform = soak_random_chance(author->random, 600);
+    const bool has_transform = dice_chance(author->dice, 600);
     open_operation(out, author, "add", "AddElement", 1);
     pack_text(out, "element");
     pack_map(out, has_transform ? 4 : 3);
@@ -181,18 +179,18 @@ void soak_operation_pack_add(struct buffer *out, const struct soak_author *autho
 
 static void pack_change(struct buffer *out, const struct soak_author *author)
 {
-    switch (soak_random_below(author->random, 7)) {
+    switch (dice_below(author->dice, 7)) {
     case 0:
         pack_text(out, "transform");
         pack_transform(out, author);
         break;
     case 1:
         pack_text(out, "selected");
-        pack_bool(out, soak_random_chance(author->random, 500));
+        pack_bool(out, dice_chance(author->dice, 500));
         break;
     case 2:
         pack_text(out, "parent");
-        if (soak_random_chance(author->random, 500)) {
+        if (dice_chance(author->dice, 500)) {
             pack_nil(out);
         } else {
             pack_text(out, "e0");
@@ -248,7 +246,7 @@ static void pack_interaction(struct buffer *out, const struct soak_author *autho
 static void pack_invalid(struct buffer *out, const struct soak_author *author)
 {
     static const uint8_t extension[] = {0xd4, 0x05, 0x00};
-    switch (soak_random_below(author->random, 5)) {
+    switch (dice_below(author->dice, 5)) {
     case 0: /* not even well-formed by the protocol's rules: nothing to echo */
         pack_raw(out, span_make(extension, sizeof(extension)));
         break;
@@ -277,7 +275,7 @@ static void pack_invalid(struct buffer *out, const struct soak_author *author)
 
 void soak_operation_pack(struct buffer *out, const struct soak_author *author)
 {
-    const uint32_t kind = soak_random_below(author->random, 100);
+    const uint32_t kind = dice_below(author->dice, 100);
     if (kind < 32) {
         soak_operation_pack_add(out, author, NULL);
     } else if (kind < 76) {

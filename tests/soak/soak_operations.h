@@ -7,13 +7,13 @@
 #define SCENESYNC_TESTS_SOAK_OPERATIONS_H
 
 #include "protocol/buffer.h"
-#include "tests/soak/soak_random.h"
+#include "tests/support/dice.h"
 
 enum { SOAK_ELEMENT_IDS = 20, SOAK_ID_BYTES = 65 };
 
 /** Who makes the operations of one batch. */
 struct soak_author {
-    struct soak_random *random;
+    struct dice *dice;
     int64_t now_ms; /* by the client's own clock */
     uint32_t scene; /* so that UUIDs differ between scenes */
 };

@@ -72,7 +72,7 @@ struct soak_plan soak_plan_make(uint64_t seed, const bool allowed[SOAK_FAULT_COU
     struct soak_plan plan = {0};
     for (uint32_t lane = 0; lane < SOAK_LANE_COUNT; lane++) {
         plan.lanes[lane].lane = (enum soak_lane)lane;
-        plan.lanes[lane].random = soak_random_make(seed, 100 + lane);
+        plan.lanes[lane].dice = dice_make(seed, 100 + lane);
         memcpy(plan.lanes[lane].allowed, allowed, sizeof(plan.lanes[lane].allowed));
     }
     return plan;
@@ -88,7 +88,7 @@ static bool may_come(const struct soak_plan_lane *lane, enum soak_fault fault)
 static void shuffle(struct soak_plan_lane *lane)
 {
     for (uint32_t i = lane->left; i > 1; i--) {
-        const uint32_t other = soak_random_below(&lane->random, i);
+        const uint32_t other = dice_below(&lane->dice, i);
         const enum soak_fault swapped = lane->deck[i - 1];
         lane->deck[i - 1] = lane->deck[other];
         lane->deck[other] = swapped;
@@ -118,10 +118,8 @@ bool soak_plan_next(struct soak_plan *plan, enum soak_lane lane_number, struct s
     const struct fault_row *const row = &rows[fault];
     lane->dealt[fault]++;
     step->fault = fault;
-    step->gap_ms =
-        soak_random_between(&lane->random, gaps[lane_number].min_ms, gaps[lane_number].max_ms);
-    step->duration_ms =
-        soak_random_between(&lane->random, row->duration_min_ms, row->duration_max_ms);
-    step->choice = soak_random_next(&lane->random);
+    step->gap_ms = dice_between(&lane->dice, gaps[lane_number].min_ms, gaps[lane_number].max_ms);
+    step->duration_ms = dice_between(&lane->dice, row->duration_min_ms, row->duration_max_ms);
+    step->choice = dice_throw(&lane->dice);
     return true;
 }

@@ -12,7 +12,7 @@
 #ifndef SCENESYNC_TESTS_SOAK_PLAN_H
 #define SCENESYNC_TESTS_SOAK_PLAN_H
 
-#include "tests/soak/soak_random.h"
+#include "tests/support/dice.h"
 
 enum soak_lane {
     SOAK_LANE_WORKERS,
@@ -76,7 +76,7 @@ enum { SOAK_LANE_FAULTS_MAX = 16 };
 
 struct soak_plan_lane {
     enum soak_lane lane;
-    struct soak_random random;
+    struct dice dice;
     enum soak_fault deck[SOAK_LANE_FAULTS_MAX];
     uint32_t left;                    /* in the deck */
     uint32_t dealt[SOAK_FAULT_COUNT]; /* so far */

@@ -7,12 +7,12 @@
 #define SCENESYNC_TESTS_SOAK_POISON_H
 
 #include "protocol/buffer.h"
-#include "tests/soak/soak_random.h"
+#include "tests/support/dice.h"
 
 /**
  * Appends one of them, for the scene where it names one. Returns false where the record shall have
  * no value at all.
  */
-bool soak_poison_pack(struct buffer *out, struct soak_random *random, const char *session_id);
+bool soak_poison_pack(struct buffer *out, struct dice *dice, const char *session_id);
 
 #endif

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/soak/soak_random.h"
 #include "tests/support/child_process.h"
+#include "tests/support/dice.h"
 
 enum {
     SECONDS_DEFAULT = 90,
@@ -62,12 +62,12 @@ struct soak_setup soak_setup_read(void)
     cr_assert_gt(setup.batches_per_s, 0, "SOAK_RATE is 0; it must be batches per second");
     const char *const level = getenv("SOAK_LOG_LEVEL");
     setup.worker_log_level = level != NULL ? level : "info";
-    struct soak_random random = soak_random_make(setup.seed, 0);
-    setup.cooperative = soak_random_chance(&random, 500);
-    setup.static_members = soak_random_chance(&random, 500);
-    setup.small_dedupe = soak_random_chance(&random, 300);
-    setup.fsync_always = soak_random_chance(&random, 500);
-    setup.no_cache = soak_random_chance(&random, 200);
+    struct dice dice = dice_make(setup.seed, 0);
+    setup.cooperative = dice_chance(&dice, 500);
+    setup.static_members = dice_chance(&dice, 500);
+    setup.small_dedupe = dice_chance(&dice, 300);
+    setup.fsync_always = dice_chance(&dice, 500);
+    setup.no_cache = dice_chance(&dice, 200);
     /* Which of a batch's histories counts is told by its record alone. */
     setup.lossy = setup.lossy && !setup.small_dedupe;
     make_directory(&setup);

@@ -12,6 +12,7 @@
 #include "tests/ledger/inside.h"
 #include "tests/model/model.h"
 #include "tests/support/batches.h"
+#include "tests/support/dice.h"
 #include "tests/support/messages.h"
 #include "tests/support/scenes.h"
 
@@ -20,16 +21,11 @@ enum { HISTORIES = 400, STEPS = 60, TIMES = 40, TEXT_BYTES = 2000 };
 static struct model_settings settings;
 static struct model_scene expected;
 static struct scene *scene;
-static uint64_t state;
+static struct dice dice;
 
-/* Splitmix64. */
 static unsigned pick(unsigned limit)
 {
-    state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t bits = state;
-    bits = (bits ^ (bits >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    bits = (bits ^ (bits >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (unsigned)((bits ^ (bits >> 31)) % limit);
+    return dice_below(&dice, limit);
 }
 
 /* --- Operations --- */
@@ -344,7 +340,7 @@ Test(merge_model, engine_and_model_agree_on_random_histories, .timeout = 300)
 {
     settings = model_settings_default();
     for (unsigned history = 0; history < HISTORIES; history++) {
-        state = history;
+        dice.state = history;
         scene = scene_at_version(0);
         /* Most under merge alone, the others under every strategy. */
         const unsigned strategies = history % 4 == 0 ? 4 : 1;

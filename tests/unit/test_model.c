@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "tests/support/batches.h"
+#include "tests/support/dice.h"
 #include "tests/support/messages.h"
 
 enum { ARRIVAL_MS = 1000000, RECORD_MS = 5000, OPERATIONS_MAX = 8 };
@@ -457,23 +458,13 @@ Test(model, removes_under_merge_what_was_added_before)
 
 enum { CLIENTS = 3, UPDATES = 6 };
 
-/* Splitmix64. */
-static unsigned pick(uint64_t *state, unsigned limit)
-{
-    *state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t bits = *state;
-    bits = (bits ^ (bits >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    bits = (bits ^ (bits >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (unsigned)((bits ^ (bits >> 31)) % limit);
-}
-
-static const char *random_leaf(uint64_t *state)
+static const char *random_leaf(struct dice *dice)
 {
     static const char *const leaves[] = {"'p':%u",          "'p':null",
                                          "'q':{'r':%u}",    "'q':{'r':null}",
                                          "'q':{'s':[%u]}",  "'transform':{'x':%u}",
                                          "'selected':true", "'kind':{'data':{'c':%u}}"};
-    return leaves[pick(state, sizeof(leaves) / sizeof(leaves[0]))];
+    return leaves[dice_below(dice, sizeof(leaves) / sizeof(leaves[0]))];
 }
 
 static void replace_number(char *text, size_t size, const char *pattern, unsigned number)
@@ -490,10 +481,11 @@ static void replace_number(char *text, size_t size, const char *pattern, unsigne
 static struct span play(const char (*updates)[UPDATES][200], uint64_t order)
 {
     unsigned next[CLIENTS] = {0};
+    struct dice dice = {.state = order};
     model_scene_free(&scene);
     given_by(MODEL_MERGE, OPERATIONS(ADD("a", 1, 1)));
     for (unsigned played = 0; played < CLIENTS * UPDATES;) {
-        const unsigned client = pick(&order, CLIENTS);
+        const unsigned client = dice_below(&dice, CLIENTS);
         if (next[client] < UPDATES) {
             const struct model_verdict verdict =
                 apply(MODEL_MERGE, updates[client][next[client]++]);
@@ -509,14 +501,14 @@ Test(model, converges_under_merge)
 {
     for (uint64_t seed = 1; seed <= 60; seed++) {
         static char updates[CLIENTS][UPDATES][200];
-        uint64_t state = seed;
+        struct dice dice = {.state = seed};
         for (unsigned i = 0; i < CLIENTS * UPDATES; i++) {
             char leaf[60];
             const unsigned time = 10 + i * 7 % (CLIENTS * UPDATES + 1) * 10; /* distinct */
-            replace_number(leaf, sizeof(leaf), random_leaf(&state), time);
+            replace_number(leaf, sizeof(leaf), random_leaf(&dice), time);
             (void)snprintf(updates[i / UPDATES][i % UPDATES], sizeof(updates[0][0]),
                            "[{'op':'update','id':'a','timestamp':%u,'changes':{%s,'w':{'%u':%u}}}]",
-                           time, leaf, pick(&state, 3), time);
+                           time, leaf, dice_below(&dice, 3), time);
         }
         char path[100];
         const struct value *const first =

@@ -7,6 +7,7 @@
 
 #include "protocol/pack.h"
 #include "tests/support/batches.h"
+#include "tests/support/dice.h"
 #include "tests/support/messages.h"
 #include "tests/support/scenes.h"
 
@@ -29,17 +30,13 @@ enum {
     NOTHING = -1
 };
 
-/* Randomness: splitmix64, seeded by the clock or by the environment. */
+/* Randomness: seeded by the clock or by the environment. */
 
-static uint64_t random_state;
+static struct dice dice;
 
 static uint32_t random_below(uint32_t bound)
 {
-    random_state += 0x9E3779B97F4A7C15U;
-    uint64_t z = random_state;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    return (uint32_t)((z ^ (z >> 31)) % bound);
+    return dice_below(&dice, bound);
 }
 
 static uint64_t seed_from_environment(void)
@@ -409,7 +406,7 @@ static void step(struct world *world)
 
 Test(process, prop_sync_preserves_order)
 {
-    random_state = seed_from_environment();
+    dice.state = seed_from_environment();
     for (int sequence = 0; sequence < SEQUENCES; sequence++) {
         static struct world world;
         world = (struct world){.scene = scene_at_version(0)};

@@ -6,22 +6,20 @@
 #include <msgpack.h>
 #include <stdlib.h>
 
+#include "tests/support/dice.h"
+
 enum { DOCUMENTS = 400, DEPTH_MAX = 8, DOCUMENT_BYTES_MAX = 1500 };
 
-static uint64_t state;
+static struct dice dice;
 
-/* splitmix64: one line of arithmetic that gives the same documents everywhere. */
 static uint64_t next_random(void)
 {
-    uint64_t z = (state += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    return dice_throw(&dice);
 }
 
-static uint64_t below(uint64_t limit)
+static uint64_t below(uint32_t limit)
 {
-    return next_random() % limit;
+    return dice_below(&dice, limit);
 }
 
 static void pack_bytes(msgpack_packer *packer, unsigned kind)
@@ -201,7 +199,7 @@ static void assert_same(struct wire_cursor *cursor, const msgpack_object *object
 
 Test(wire_oracle, reads_what_msgpack_c_packs)
 {
-    state = 1;
+    dice.state = 1;
     for (unsigned i = 0; i < 20 * DOCUMENTS; i++) {
         msgpack_sbuffer packed;
         make_document(&packed);
@@ -271,7 +269,7 @@ static void assert_agreement(const uint8_t *bytes, size_t size)
 
 Test(wire_oracle, refuses_what_msgpack_c_refuses_cut_at_every_byte)
 {
-    state = 2;
+    dice.state = 2;
     for (unsigned i = 0; i < DOCUMENTS; i++) {
         msgpack_sbuffer packed;
         make_document(&packed);
@@ -288,7 +286,7 @@ Test(wire_oracle, refuses_what_msgpack_c_refuses_cut_at_every_byte)
 
 Test(wire_oracle, agrees_with_msgpack_c_on_mutations_of_every_byte)
 {
-    state = 3;
+    dice.state = 3;
     for (unsigned i = 0; i < DOCUMENTS; i++) {
         msgpack_sbuffer packed;
         make_document(&packed);
@@ -307,7 +305,7 @@ Test(wire_oracle, agrees_with_msgpack_c_on_mutations_of_every_byte)
 
 Test(wire_oracle, agrees_with_msgpack_c_on_noise)
 {
-    state = 4;
+    dice.state = 4;
     for (unsigned i = 0; i < 200000; i++) {
         uint8_t bytes[24];
         size_t size = 1 + below(sizeof bytes);
