@@ -251,7 +251,6 @@ static bool identity_take(const struct decoding *decoding)
                                         decoding->error)) {
         return false;
     }
-    out->batch_id = decoding->context->default_batch_id;
     if (!fields_is_absent(decoding->values[BATCH_KEY_BATCH_ID]) &&
         !batch_identity_read_batch_id(decoding->values[BATCH_KEY_BATCH_ID], decoding->arena,
                                       &out->batch_id, decoding->error)) {

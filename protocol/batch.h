@@ -17,13 +17,11 @@ struct batch_context {
     enum strategy default_strategy;
     bool allow_batch_strategy; /* where false, the default is used whatever the batch says */
     bool from_retry_topic;     /* `retry` required, and the batch's strategy is used as it stands */
-    /* What batch_default_id() writes; absent: a batch that names none is left without. */
-    struct span default_batch_id;
 };
 
 struct batch {
     struct span session_id;
-    struct span batch_id;  /* text; the context's default where the batch had none */
+    struct span batch_id;  /* text; absent where the batch had none: see batch_default_id() */
     struct span client_id; /* absent where the batch had none */
     enum strategy strategy;
     struct operation *operations;
@@ -48,8 +46,8 @@ size_t batch_default_id(const struct source *source, int64_t record_timestamp_ms
  * the code (or ERROR_INVALID_RETRY, ERROR_OUT_OF_MEMORY). A single broken operation is no failure
  * of the batch (operation.h).
  *
- * On failure `out` holds what could be read all the same: session_id, batch_id (else the default)
- * and client_id where they are valid, absent otherwise; section 7 wants a result wherever a
+ * On failure `out` holds what could be read all the same: session_id, batch_id and
+ * client_id where they are valid, absent otherwise; section 7 wants a result wherever a
  * session_id could be read.
  */
 __attribute__((warn_unused_result)) bool batch_decode(struct span payload,
@@ -59,8 +57,8 @@ __attribute__((warn_unused_result)) bool batch_decode(struct span payload,
 
 /** One message to encode: a batch of some operations of another one. */
 struct batch_parts {
-    struct span session_id, batch_id;
-    struct span client_id; /* absent: left out */
+    struct span session_id, batch_id; /* present */
+    struct span client_id;            /* absent: left out */
     enum strategy strategy;
     const struct span *operations; /* raw */
     uint32_t operation_count;

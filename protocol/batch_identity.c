@@ -136,13 +136,12 @@ static void values_salvage(struct span payload, struct span values[BATCH_KEY_COU
 }
 
 /* A refused batch still gets a result where its scene is known, so its identity is looked for in
- * whatever stands there; what is invalid in itself stays absent (the batch_id: the default). */
+ * whatever stands there; what is invalid in itself stays absent. */
 void batch_identity_salvage(struct span payload, const struct batch_context *context,
                             struct arena *arena, struct batch *out, struct error *error)
 {
     struct span values[BATCH_KEY_COUNT] = {{NULL, 0}};
-    struct batch salvaged = {.batch_id = context->default_batch_id,
-                             .strategy = context->default_strategy};
+    struct batch salvaged = {.strategy = context->default_strategy};
     if (!span_is_absent(payload)) {
         values_salvage(payload, values);
     }

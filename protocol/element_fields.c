@@ -190,6 +190,12 @@ bool element_check_kind(struct span kind, const struct limits *limits, struct er
     return check_content(kind, limits, error);
 }
 
+bool element_may_spoil_kind(struct span change, const struct limits *limits)
+{
+    struct span type = wire_map_find(change, "type");
+    return (!span_is_absent(type) && !wire_is_str(type)) || change.size > limits->text_bytes_max;
+}
+
 bool element_fail_memory(struct error *error)
 {
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory left to write an element");

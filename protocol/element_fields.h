@@ -157,6 +157,13 @@ __attribute__((warn_unused_result)) bool
 element_check_kind(struct span kind, const struct limits *limits, struct error *error);
 
 /**
+ * Whether a change of the kind, a map, may make one invalid that is valid: then it has to be looked
+ * at afterwards. It may where it puts something else in the place of the type, or a text in that of
+ * the content; most do not even have the bytes for a text that is too long. O(pairs).
+ */
+bool element_may_spoil_kind(struct span change, const struct limits *limits);
+
+/**
  * Ends a document that was appended from `start` on: fails, and takes it back, where the buffer
  * failed (ERROR_OUT_OF_MEMORY) or the document is too large (ERROR_ELEMENT_TOO_LARGE).
  */

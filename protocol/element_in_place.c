@@ -149,14 +149,6 @@ static bool replace_value(struct element_room *room, struct span key, struct wir
     return false;
 }
 
-/* Whether the kind may be invalid after such a change: element_patch() looks at it then. */
-static bool may_spoil_kind(struct wire_cursor kind, const struct limits *limits)
-{
-    bool is_too_long = (size_t)(kind.end - kind.at) > limits->text_bytes_max;
-    return wire_advance_map(&kind) != 1 || key_is(wire_advance_text(&kind), "type", 4) ||
-           is_too_long;
-}
-
 bool element_patch_in_place(struct element_room *room, struct span changes,
                             const struct limits *limits)
 {
@@ -169,7 +161,8 @@ bool element_patch_in_place(struct element_room *room, struct span changes,
     if (field == ELEMENT_TRANSFORM && wire_lead_is_map(*cursor.at)) {
         return overwrite_numbers(room, cursor);
     }
+    struct span value = span_make(cursor.at, (size_t)(cursor.end - cursor.at));
     return is_plain(field, *cursor.at) &&
-           (field != ELEMENT_KIND || !may_spoil_kind(cursor, limits)) &&
+           (field != ELEMENT_KIND || !element_may_spoil_kind(value, limits)) &&
            replace_value(room, key, cursor, limits);
 }

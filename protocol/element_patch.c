@@ -247,17 +247,6 @@ static bool merge_map(struct merge *merge, enum element_role role, const uint8_t
     return write_added(merge, &plan, depth);
 }
 
-/**
- * Whether a change of the kind may make one invalid that is valid: then it has to be looked at
- * afterwards. It may where it puts something else in the place of the type, or a text in that of
- * the content; most do not even have the bytes for a text that is too long.
- */
-static bool may_spoil_kind(struct span kind, const struct limits *limits)
-{
-    struct span type = wire_map_find(kind, "type");
-    return (!span_is_absent(type) && !wire_is_str(type)) || kind.size > limits->text_bytes_max;
-}
-
 static bool patch(struct element_document document, struct span changes,
                   const struct limits *limits, const struct change_rules *rules, struct buffer *out)
 {
@@ -281,7 +270,7 @@ static bool patch(struct element_document document, struct span changes,
         return false;
     }
     if (document.has_checked_kind &&
-        (span_is_absent(merge.kind) || !may_spoil_kind(merge.kind, limits))) {
+        (span_is_absent(merge.kind) || !element_may_spoil_kind(merge.kind, limits))) {
         return true;
     }
     struct span result = span_make(out->data + start, out->size - start);

@@ -373,8 +373,7 @@ int command_produce(int argc, char **argv)
     produce.decoding =
         (struct batch_context){.limits = &settings->limits,
                                .default_strategy = settings->strategy,
-                               .allow_batch_strategy = settings->allow_batch_strategy,
-                               .default_batch_id = span_of_text("unnamed")};
+                               .allow_batch_strategy = settings->allow_batch_strategy};
     bool from_file = options.argument_count == 1 && strcmp(options.arguments[0], "-") != 0;
     result = from_file ? produce_file(&produce, settings, options.arguments[0])
                        : produce_all(&produce, settings, stdin);

@@ -35,8 +35,7 @@ static struct batch_context context_of(const struct decoding *decoding)
     return (struct batch_context){.limits = &decoding->limits,
                                   .default_strategy = STRATEGY_LAST_WRITE_WINS,
                                   .allow_batch_strategy = true,
-                                  .from_retry_topic = decoding->from_retry_topic,
-                                  .default_batch_id = span_of_text("scene.ops/3/7@1")};
+                                  .from_retry_topic = decoding->from_retry_topic};
 }
 
 static void decode_prepare(void *context)

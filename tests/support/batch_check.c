@@ -8,11 +8,9 @@ void batch_check_init(struct batch_check *check)
 {
     arena_init(&check->arena, (size_t)256 << 20);
     check->limits = limits_default();
-    check->context =
-        (struct batch_context){.limits = &check->limits,
-                               .default_strategy = STRATEGY_LAST_WRITE_WINS,
-                               .allow_batch_strategy = true,
-                               .default_batch_id = span_of_text(BATCH_CHECK_DEFAULT_ID)};
+    check->context = (struct batch_context){.limits = &check->limits,
+                                            .default_strategy = STRATEGY_LAST_WRITE_WINS,
+                                            .allow_batch_strategy = true};
 }
 
 void batch_check_deinit(struct batch_check *check)

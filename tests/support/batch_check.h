@@ -9,9 +9,6 @@
 
 #include "protocol/batch.h"
 
-/* The id of a batch that names none, in `context`. */
-#define BATCH_CHECK_DEFAULT_ID "scene.ops/3/42@1700"
-
 struct batch_check {
     struct arena arena;
     struct limits limits; /* the defaults; a test may change them */

@@ -46,11 +46,13 @@ static struct batch decode(struct span message, bool from_retry_topic)
         .default_strategy = STRATEGY_LAST_WRITE_WINS,
         .allow_batch_strategy = true,
         .from_retry_topic = from_retry_topic,
-        .default_batch_id = span_of_text("scene.ops/3/7@1000000"),
     };
     struct batch batch;
     struct error error = {.code = ERROR_NONE};
     must(batch_decode(message, &context, test_arena(), &batch, &error), &error);
+    if (span_is_absent(batch.batch_id)) {
+        batch.batch_id = span_of_text("scene.ops/3/7@1000000");
+    }
     return batch;
 }
 

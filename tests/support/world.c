@@ -335,10 +335,8 @@ struct sync_result world_result(struct world *world, const char *batch_id)
 struct batch world_batch(struct world *world, struct span value, bool from_retry_topic)
 {
     const struct limits limits = limits_default();
-    const struct batch_context context = {.limits = &limits,
-                                          .allow_batch_strategy = true,
-                                          .from_retry_topic = from_retry_topic,
-                                          .default_batch_id = span_of_text("none")};
+    const struct batch_context context = {
+        .limits = &limits, .allow_batch_strategy = true, .from_retry_topic = from_retry_topic};
     struct batch batch;
     struct error error;
     cr_assert(batch_decode(value, &context, &world->arena, &batch, &error), "%s", error.message);

@@ -101,7 +101,7 @@ Test(batch_identity, a_refused_batch_still_tells_who_it_was)
                                    &check.error));
         if (i == 3) {
             /* What stands behind the fault cannot be read. */
-            assert_identity(&batch, NULL, BATCH_CHECK_DEFAULT_ID, NULL);
+            assert_identity(&batch, NULL, NULL, NULL);
         } else {
             assert_identity(&batch, "s", "b", "c");
         }
@@ -131,19 +131,19 @@ Test(batch_identity, only_a_valid_identity_is_told)
     assert_identity(&batch, NULL, "b", NULL);
     batch = batch_refuse_json(&check, "{'session_id':'s','batch_id':[],'client_id':''}",
                               ERROR_WRONG_TYPE);
-    assert_identity(&batch, "s", BATCH_CHECK_DEFAULT_ID, NULL);
+    assert_identity(&batch, "s", NULL, NULL);
     batch = batch_refuse_json(&check, "{'session_id':null,'batch_id':null,'client_id':null}",
                               ERROR_MISSING_FIELD);
-    assert_identity(&batch, NULL, BATCH_CHECK_DEFAULT_ID, NULL);
+    assert_identity(&batch, NULL, NULL, NULL);
     /* Two different session ids: neither is to be trusted. The same one twice may be. */
     batch =
         batch_refuse_json(&check, "'hex:82 aa73657373696f6e5f6964a161 aa73657373696f6e5f6964a162'",
                           ERROR_DUPLICATE_KEY);
-    assert_identity(&batch, NULL, BATCH_CHECK_DEFAULT_ID, NULL);
+    assert_identity(&batch, NULL, NULL, NULL);
     batch =
         batch_refuse_json(&check, "'hex:82 aa73657373696f6e5f6964a161 aa73657373696f6e5f6964a161'",
                           ERROR_DUPLICATE_KEY);
-    assert_identity(&batch, "a", BATCH_CHECK_DEFAULT_ID, NULL);
+    assert_identity(&batch, "a", NULL, NULL);
     batch = batch_refuse_json(&check, "['s','b','c']", ERROR_NOT_A_MAP);
-    assert_identity(&batch, NULL, BATCH_CHECK_DEFAULT_ID, NULL);
+    assert_identity(&batch, NULL, NULL, NULL);
 }
