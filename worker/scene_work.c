@@ -1,7 +1,5 @@
 #include "worker/scene_work.h"
 
-#include <xxhash.h>
-
 #include "worker/scene_decide.h"
 
 static bool out_of_memory(struct error *error)
@@ -12,26 +10,13 @@ static bool out_of_memory(struct error *error)
 /* Gives every delivery the known record of its identity: equal fields share one. */
 static bool index_records(struct scene_work *work, struct arena *arena)
 {
-    size_t slot_count = 4;
-    while (slot_count < work->delivery_count * 2) {
-        slot_count *= 2;
-    }
-    size_t *slots = arena_alloc_array(arena, slot_count, sizeof(size_t)); /* index + 1 */
     work->known = arena_alloc_array(arena, work->delivery_count, sizeof(struct known_record));
-    if (slots == NULL || work->known == NULL) {
+    if (!span_index_init(&work->fields, work->delivery_count, arena) || work->known == NULL) {
         return false;
     }
     for (size_t i = 0; i < work->delivery_count; i++) {
-        struct span field = work->deliveries[i]->field;
-        size_t slot = (size_t)XXH3_64bits(field.data, field.size) & (slot_count - 1);
-        while (slots[slot] != 0 && !span_equal(work->known[slots[slot] - 1].field, field)) {
-            slot = (slot + 1) & (slot_count - 1);
-        }
-        if (slots[slot] == 0) {
-            work->known[work->known_count++].field = field;
-            slots[slot] = work->known_count;
-        }
-        work->deliveries[i]->known_index = slots[slot] - 1;
+        struct delivery *delivery = work->deliveries[i];
+        delivery->known_index = span_index_number(&work->fields, delivery->field);
     }
     return true;
 }
@@ -189,30 +174,18 @@ static bool request_positions(struct scene_work *work, const struct work_context
     return true;
 }
 
-static bool request_records(struct scene_work *work, const struct work_context *context)
-{
-    struct span *fields = arena_alloc_array(context->arena, work->known_count, sizeof(struct span));
-    if (fields == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < work->known_count; i++) {
-        fields[i] = work->known[i].field;
-    }
-    work->load.record_fields = fields;
-    work->load.record_count = work->known_count;
-    return true;
-}
-
 static bool submit_load(struct scene_work *work, const struct work_context *context)
 {
     work->load = (struct scene_load){
         .session_id = work->scene->session_id,
+        .record_fields = work->fields.spans,
+        .record_count = work->fields.count,
         .arena = context->arena,
     };
     /* Where the data is refused, the records may still be readable: they must be, for what was
      * applied before must not be answered with a failure. */
     bool has_memory = work->mode == WORK_FAIL || request_elements(work, context);
-    if (!has_memory || !request_positions(work, context) || !request_records(work, context)) {
+    if (!has_memory || !request_positions(work, context)) {
         return false;
     }
     work->epoch = store_epoch(context->store);
@@ -246,7 +219,7 @@ bool scene_work_step(struct scene_work *work, const struct work_context *context
 /* Takes back what a commit that failed was to make known. */
 static void forget_uncommitted(struct scene_work *work)
 {
-    for (size_t i = 0; i < work->known_count; i++) {
+    for (size_t i = 0; i < work->fields.count; i++) {
         struct known_record *known = &work->known[i];
         if (known->is_uncommitted) {
             known->value = known->value_before;
@@ -310,7 +283,7 @@ static bool take_elements(struct scene_work *work, const struct work_context *co
 
 static bool take_records(struct scene_work *work, struct arena *arena, struct error *error)
 {
-    for (size_t i = 0; i < work->known_count; i++) {
+    for (size_t i = 0; i < work->fields.count; i++) {
         struct known_record *known = &work->known[i];
         known->value = work->load.record_values[i];
         known->is_uncommitted = false;
@@ -440,7 +413,7 @@ static void take_commit(struct scene_work *work, const struct work_context *cont
         scene_committed(work->scene, &work->commit);
         work->acknowledged = work->commit.positions;
         work->acknowledged_count = work->commit.position_count;
-        for (size_t i = 0; i < work->known_count; i++) {
+        for (size_t i = 0; i < work->fields.count; i++) {
             work->known[i].is_uncommitted = false;
         }
         work->lost_races = 0;

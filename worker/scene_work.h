@@ -12,6 +12,7 @@
 
 #include "store/process.h"
 #include "worker/delivery.h"
+#include "worker/span_index.h"
 #include "worker/stats.h"
 
 enum work_state {
@@ -34,7 +35,6 @@ enum work_mode {
 
 /** What the store, or this cycle, knows under one batch identity. */
 struct known_record {
-    struct span field;
     struct span value;          /* encoded; absent: nothing is recorded */
     struct batch_record record; /* decoded, where there is a value */
     bool is_uncommitted;        /* made by the commit being built */
@@ -74,9 +74,9 @@ struct scene_work {
      * that lost it. */
     const struct store_position *acknowledged;
     size_t acknowledged_count;
-    struct error reason; /* of a mode other than WORK_APPLY */
-    struct known_record *known;
-    size_t known_count;
+    struct error reason;        /* of a mode other than WORK_APPLY */
+    struct span_index fields;   /* of the deliveries' identities in the store */
+    struct known_record *known; /* by the fields' numbers */
     struct scene_load load;
     struct element **load_elements; /* in the order of load.element_ids */
     struct scene_commit commit;
