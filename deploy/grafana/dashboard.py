@@ -154,8 +154,10 @@ def row_lag():
                 {"unit": "short", "min": 0, "color": {"mode": "continuous-GrYlRd"}},
                 {"orientation": "horizontal", "displayMode": "gradient", "showUnfilled": True,
                  "reduceOptions": {"calcs": ["lastNotNull"]}}, instant=True)
-    yield series("Partitions per worker", "Steps are rebalances.", 12,
+    yield series("Partitions per worker", "Steps are rebalances.", 6,
                  [(chosen("scenesync_assigned_partitions"), "{{instance}}")], "none", stacked=True)
+    yield series("Partitions of unknown lag", "Kafka has not told for 10 s where they end: all sums of lag lack them.", 6,
+                 [(chosen("scenesync_unknown_lag_partitions"), "{{instance}}")], "none", stacked=True)
 
 
 def row_trouble():
