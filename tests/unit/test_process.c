@@ -4,62 +4,10 @@
 
 #include "tests/support/batches.h"
 #include "tests/support/messages.h"
+#include "tests/support/process_fixture.h"
 #include "tests/support/scenes.h"
 
-static struct scene *scene;
-static struct process_context context;
-
-static void setup(void)
-{
-    scene = scene_at_version(5);
-    context = process_context_default();
-}
-
-static void teardown(void)
-{
-    scene_destroy(scene);
-}
-
-TestSuite(process, .init = setup, .fini = teardown);
-
-/* What holds of every result. */
-static void expect_sound(const struct sync_result *result, uint32_t operation_count)
-{
-    cr_expect_eq(result->synced_count + result->failed_count + result->pending_count,
-                 operation_count);
-    cr_expect_eq(result->conflict_count, result->conflict_entry_count);
-    cr_expect_eq(result->failure_entry_count, result->failed_count + result->pending_count);
-    cr_expect_eq(result->final, result->pending_count == 0);
-    cr_expect_eq(result->final, result->next_attempt_at_ms == 0);
-    cr_expect_eq(sync_result_is_success(result),
-                 result->failed_count == 0 && result->pending_count == 0);
-    cr_expect_eq(result->attempt_version_count, result->attempts);
-    cr_expect_eq(result->attempt_versions[result->attempts - 1], result->scene_version);
-    for (uint32_t i = 1; i < result->failure_entry_count; i++) {
-        cr_expect_lt(result->failures[i - 1].index, result->failures[i].index);
-    }
-    for (uint32_t i = 0; i < result->conflict_entry_count; i++) {
-        const struct conflict_entry *conflict = &result->conflicts[i];
-        const struct failure_entry *failure = failure_at(result, conflict->index);
-        cr_expect(i == 0 || result->conflicts[i - 1].index < conflict->index);
-        cr_expect_eq(conflict->resolved, failure == NULL || !failure->pending);
-        /* Each body stands once. */
-        cr_expect(failure == NULL || conflict->body.kind == BODY_ABSENT);
-    }
-}
-
-static struct sync_result process(const struct batch *batch)
-{
-    struct sync_result result = batch_process(scene, batch, &context);
-    expect_sound(&result, batch->retry == NULL ? batch->operation_count : batch->retry->total);
-    return result;
-}
-
-static void expect_body(struct body body, const char *json)
-{
-    cr_expect_eq(body.kind, BODY_PRESENT);
-    cr_expect(span_equal(body.raw, message_of(json)), "not the bytes of %s", json);
-}
+TestSuite(process, .init = process_fixture_begin, .fini = process_fixture_end);
 
 /* One attempt. */
 
@@ -82,7 +30,7 @@ Test(process, test_process_single_add)
     cr_assert_eq(result.synced_count, 1);
     cr_assert_eq(result.conflict_count, 0);
     cr_assert_eq(result.scene_version, 6);
-    const struct element *element = scene_get(scene, "a");
+    const struct element *element = scene_get(process_fixture.scene, "a");
     cr_assert_eq(element->presence, ELEMENT_PRESENT);
     cr_assert_eq(element->version, 6);
     cr_assert_eq(element->timestamp_ms, 100);
@@ -91,13 +39,13 @@ Test(process, test_process_single_add)
         message_of("{'id':'a','kind':{'type':'T'},'n':1,'transform':{'x':0,'y':0,'width':100,"
                    "'height':100,'rotation':0,'z_index':0},'interactive':true,'selected':false,"
                    "'parent':null}")));
-    cr_assert_eq(scene->element_count, 1);
-    cr_assert_eq(scene->dirty_count, 1);
+    cr_assert_eq(process_fixture.scene->element_count, 1);
+    cr_assert_eq(process_fixture.scene->dirty_count, 1);
 }
 
 Test(process, test_process_mixed_operations)
 {
-    scene_with(scene, "old", 3, 500, "{'id':'old','kind':{'type':'T'},'n':1}");
+    scene_with(process_fixture.scene, "old", 3, 500, "{'id':'old','kind':{'type':'T'},'n':1}");
     struct batch batch = batch_of(BATCH(ADD("a", 1, 100), UPDATE("a", 2, 101), INTERACTION(102),
                                         UPDATE("old", 3, 499), ADD("old", 4, 500), REMOVE("a", 103),
                                         UPDATE("later", 5, 104), MALFORMED, INVALID));
@@ -129,19 +77,21 @@ Test(process, test_process_mixed_operations)
     cr_assert_eq(failure_at(&result, 8)->code, ERROR_INVALID_OPERATION);
     expect_body(failure_at(&result, 8)->body, INVALID);
 
-    cr_assert_eq(scene_get(scene, "a")->presence, ELEMENT_REMOVED);
-    cr_assert_eq(element_number(scene_get(scene, "old"), "n"), 4);
-    cr_assert_eq(scene->element_count, 1);
+    cr_assert_eq(scene_get(process_fixture.scene, "a")->presence, ELEMENT_REMOVED);
+    cr_assert_eq(element_number(scene_get(process_fixture.scene, "old"), "n"), 4);
+    cr_assert_eq(process_fixture.scene->element_count, 1);
 }
 
 Test(process, operations_meet_the_elements_that_they_were_given)
 {
-    struct element *a = scene_with(scene, "a", 3, 100, "{'id':'a','kind':{'type':'T'},'n':1}");
-    struct element *b = scene_with(scene, "b", 3, 300, "{'id':'b','kind':{'type':'T'},'n':2}");
+    struct element *a =
+        scene_with(process_fixture.scene, "a", 3, 100, "{'id':'a','kind':{'type':'T'},'n':1}");
+    struct element *b =
+        scene_with(process_fixture.scene, "b", 3, 300, "{'id':'b','kind':{'type':'T'},'n':2}");
     struct batch batch = batch_of(
         BATCH(UPDATE("b", 3, 299), INTERACTION(1), UPDATE("a", 4, 101), INVALID, REMOVE("b", 301)));
     struct element *elements[] = {b, NULL, a, NULL, b};
-    context.elements = elements;
+    process_fixture.context.elements = elements;
     struct sync_result result = process(&batch);
     cr_assert_eq(result.synced_count, 3);
     cr_assert_eq(failure_at(&result, 0)->code, ERROR_STALE_TIMESTAMP);
@@ -197,8 +147,8 @@ Test(process, version_rises_once_per_attempt_that_changed_something)
         struct batch batch = batch_of(steps[i].batch);
         cr_assert_eq(process(&batch).scene_version, steps[i].version, "step %zu", i);
     }
-    cr_assert_eq(scene_get(scene, "a")->version, 10);
-    cr_assert_eq(scene_get(scene, "b")->version, 7);
+    cr_assert_eq(scene_get(process_fixture.scene, "a")->version, 10);
+    cr_assert_eq(scene_get(process_fixture.scene, "b")->version, 7);
 }
 
 Test(process, clamped_operations_are_counted)
@@ -207,166 +157,7 @@ Test(process, clamped_operations_are_counted)
         batch_of(BATCH(ADD("a", 1, 1000001), ADD("b", 1, 1000000), INTERACTION(2000000),
                        UPDATE("nobody", 1, 3000000), MALFORMED));
     cr_assert_eq(process(&batch).clamped_count, 3);
-    cr_assert_eq(scene_get(scene, "a")->timestamp_ms, TEST_NOW_MS);
-}
-
-/* Retries. */
-
-Test(process, test_retry_on_transient_failure)
-{
-    struct batch first = batch_of(BATCH(ADD("a", 1, 100), UPDATE("b", 2, 100)));
-    struct sync_result result = process(&first);
-    cr_assert_eq(result.pending_count, 1);
-    cr_assert_not(result.final);
-
-    struct batch other = batch_of(BATCH(ADD("b", 1, 50)));
-    cr_assert_eq(process(&other).scene_version, 7);
-
-    struct batch second = batch_requeued(&result, &first);
-    cr_assert_eq(second.operation_count, 1);
-    cr_assert_eq(process_attempt_of(&second), 2);
-    result = process(&second);
-    cr_assert(result.final);
-    cr_assert(sync_result_is_success(&result));
-    cr_assert_eq(result.synced_count, 2);
-    cr_assert_eq(element_number(scene_get(scene, "b"), "n"), 2);
-    cr_assert_eq(result.attempts, 2);
-    cr_assert_eq(result.attempt_versions[0], 6);
-    cr_assert_eq(result.attempt_versions[1], 8);
-    cr_assert_eq(result.duration_ms, 10, "summed over the attempts");
-    /* Failed first, applied on a retry. */
-    cr_assert_eq(result.conflict_count, 1);
-    const struct conflict_entry *conflict = conflict_at(&result, 1);
-    cr_assert_eq(conflict->reason, CONFLICT_ELEMENT_NOT_FOUND);
-    cr_assert_eq(conflict->resolution, RESOLUTION_KEEP_REMOTE);
-    cr_assert(conflict->resolved);
-    expect_body(conflict->body, UPDATE("b", 2, 100));
-}
-
-Test(process, test_no_retry_on_permanent_failure)
-{
-    scene_with(scene, "a", 3, 500, "{'id':'a','kind':{'type':'T'},'n':1}");
-    scene_with_tombstone(scene, "r", 3, 500);
-    struct limits limits = limits_default();
-    limits.elements_max = 1;
-    context.limits = &limits;
-    struct batch batch =
-        batch_of(BATCH_BY("local_wins", UPDATE("a", 2, 499), ADD("a", 2, 600),
-                          UPDATE_ON(1, "a", 2, 600), REMOVE("r", 100), ADD("b", 1, 600), INVALID));
-    static const enum error_code codes[] = {
-        ERROR_STALE_TIMESTAMP, ERROR_ELEMENT_ALREADY_EXISTS, ERROR_CONCURRENT_MODIFICATION,
-        ERROR_ELEMENT_REMOVED, ERROR_TOO_MANY_ELEMENTS,      ERROR_INVALID_OPERATION};
-    struct sync_result result = process(&batch);
-    cr_assert(result.final);
-    cr_assert_eq(result.failed_count, 6);
-    cr_assert_eq(result.pending_count, 0);
-    for (uint32_t i = 0; i < 6; i++) {
-        cr_expect_eq(result.failures[i].code, codes[i], "operation %u", i);
-        cr_expect_not(result.failures[i].retryable, "operation %u", i);
-    }
-}
-
-Test(process, retries_end_after_the_last_one)
-{
-    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100), REMOVE("b", 200)));
-    struct sync_result result = process(&batch);
-    for (uint32_t attempt = 2; attempt <= 4; attempt++) {
-        cr_assert_eq(result.pending_count, 2, "before attempt %u", attempt);
-        batch = batch_requeued(&result, &batch);
-        result = process(&batch);
-        cr_assert_eq(result.attempts, attempt);
-    }
-    cr_assert(result.final);
-    cr_assert_eq(result.failed_count, 2);
-    cr_assert_eq(result.failures[0].code, ERROR_ELEMENT_NOT_FOUND);
-    cr_assert(result.failures[0].retryable, "the client may send it again");
-    cr_assert(result.conflicts[0].resolved);
-    cr_assert_eq(result.conflicts[0].resolution, RESOLUTION_KEEP_LOCAL);
-    cr_assert_eq(result.conflict_count, 2);
-    cr_assert_eq(scene_get(scene, "b")->presence, ELEMENT_REMOVED);
-    cr_assert_eq(result.attempt_versions[2], 5);
-    cr_assert_eq(result.scene_version, 6, "the tombstone of the last attempt");
-}
-
-Test(process, without_retries_every_failure_is_final)
-{
-    context.retries_max = 0;
-    scene_with_tombstone(scene, "r", 3, 50);
-    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100), UPDATE("r", 1, 100)));
-    struct sync_result result = process(&batch);
-    cr_assert(result.final);
-    cr_assert_eq(result.failures[0].code, ERROR_ELEMENT_NOT_FOUND);
-    cr_assert(result.failures[0].retryable);
-    cr_assert_eq(result.failures[1].code, ERROR_ELEMENT_REMOVED);
-    cr_assert_not(result.failures[1].retryable);
-}
-
-Test(process, entries_of_all_attempts_stand_in_order)
-{
-    scene_with(scene, "x", 3, 500, "{'id':'x','kind':{'type':'T'},'n':1}");
-    struct batch batch =
-        batch_of(BATCH(UPDATE("late", 1, 100), UPDATE("x", 2, 10), UPDATE("never", 3, 100),
-                       ADD("x", 4, 600), INVALID, UPDATE("late", 5, 40), UPDATE("never", 6, 100)));
-    struct sync_result result = process(&batch);
-    cr_assert_eq(result.pending_count, 4);
-    cr_assert_eq(result.conflict_count, 6);
-    struct batch other = batch_of(BATCH(ADD("late", 9, 60)));
-    (void)process(&other);
-
-    batch = batch_requeued(&result, &batch);
-    result = process(&batch);
-    cr_assert_eq(result.conflict_count, 6, "each operation counts once");
-    cr_assert_eq(result.synced_count, 2);
-    cr_assert_eq(result.failed_count, 3);
-    cr_assert_eq(result.pending_count, 2);
-    cr_assert_eq(conflict_at(&result, 0)->resolution, RESOLUTION_KEEP_REMOTE);
-    cr_assert_eq(conflict_at(&result, 3)->reason, CONFLICT_ELEMENT_ALREADY_EXISTS);
-    cr_assert_eq(conflict_at(&result, 3)->resolution, RESOLUTION_KEEP_REMOTE, "of attempt 1");
-    cr_assert_eq(conflict_at(&result, 5)->reason, CONFLICT_STALE_TIMESTAMP, "the latest counts");
-    cr_assert_eq(conflict_at(&result, 5)->local.timestamp_ms, 100);
-    cr_assert_eq(failure_at(&result, 5)->code, ERROR_STALE_TIMESTAMP);
-    cr_assert_null(failure_at(&result, 0));
-    expect_body(failure_at(&result, 1)->body, UPDATE("x", 2, 10));
-    cr_assert_eq(failure_at(&result, 4)->code, ERROR_INVALID_OPERATION);
-    cr_assert(failure_at(&result, 2)->pending);
-}
-
-Test(process, clamping_is_not_counted_again_on_a_retry)
-{
-    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 2000000), ADD("b", 1, 2000000)));
-    struct sync_result result = process(&batch);
-    cr_assert_eq(result.clamped_count, 2);
-    struct batch other = batch_of(BATCH(ADD("a", 1, 100)));
-    (void)process(&other);
-    context.arrival_ms = 9000000; /* of the requeue's record; that of the batch counts */
-    batch = batch_requeued(&result, &batch);
-    result = process(&batch);
-    cr_assert_eq(result.clamped_count, 2);
-    cr_assert_eq(scene_get(scene, "a")->timestamp_ms, TEST_NOW_MS);
-}
-
-Test(process, retry_tells_the_place_of_the_first_delivery)
-{
-    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100)));
-    struct sync_result result = process(&batch);
-    batch = batch_requeued(&result, &batch);
-    context.source =
-        (struct source){.topic = span_of_text("scene.ops.retry-1"), .partition = 3, .offset = 99};
-    result = process(&batch);
-    cr_assert(span_equal_text(result.source.topic, "scene.ops"));
-    cr_assert_eq(result.source.offset, 7);
-}
-
-Test(process, bodies_that_a_requeue_left_out_make_the_result_truncated)
-{
-    struct batch batch = batch_of(BATCH(UPDATE("a", 1, 100), MALFORMED, INVALID));
-    struct sync_result result = process(&batch);
-    batch = batch_requeued(&result, &batch);
-    batch.retry->failures[1].body = (struct body){.kind = BODY_ABSENT};
-    result = process(&batch);
-    cr_assert(result.truncated);
-    cr_assert_eq(failure_at(&result, 1)->body.kind, BODY_NIL);
-    cr_assert_eq(failure_at(&result, 2)->body.kind, BODY_ABSENT);
+    cr_assert_eq(scene_get(process_fixture.scene, "a")->timestamp_ms, TEST_NOW_MS);
 }
 
 /* Merged operations. */
@@ -410,9 +201,9 @@ Test(process, lists_that_a_requeue_left_out_make_the_result_truncated)
 
 Test(process, lists_that_no_result_has_room_for_are_left_out)
 {
-    struct limits limits = *context.limits;
+    struct limits limits = *process_fixture.context.limits;
     limits.result_bytes_max = 20; /* for '/m', '/n' and their heads, once */
-    context.limits = &limits;
+    process_fixture.context.limits = &limits;
     struct batch batch = batch_of(BATCH_BY(
         "merge", MERGE_PAST, "{'op':'update','id':'a','changes':{'n':4,'m':4},'timestamp':201}"));
     struct sync_result result = process(&batch);
@@ -429,7 +220,7 @@ Test(process, batch_that_was_not_tried_changes_nothing)
     struct batch batch = batch_of(BATCH(ADD("a", 1, 2000000), INTERACTION(1), INVALID));
     struct error cause;
     error_set(&cause, ERROR_CONCURRENT_MODIFICATION, "concurrent modification: by a test");
-    context.not_tried = &cause;
+    process_fixture.context.not_tried = &cause;
     struct sync_result result = process(&batch);
     cr_assert_eq(result.synced_count, 1);
     cr_assert_eq(result.failed_count, 1);
@@ -437,9 +228,9 @@ Test(process, batch_that_was_not_tried_changes_nothing)
     cr_assert_eq(result.clamped_count, 1);
     cr_assert_eq(result.scene_version, 5);
     cr_assert_eq(conflict_at(&result, 0)->reason, CONFLICT_CONCURRENT_MODIFICATION);
-    cr_assert_eq(scene->dirty_count, 0);
+    cr_assert_eq(process_fixture.scene->dirty_count, 0);
 
-    context.not_tried = NULL;
+    process_fixture.context.not_tried = NULL;
     batch = batch_requeued(&result, &batch);
     result = process(&batch);
     cr_assert_eq(result.synced_count, 2);
@@ -469,8 +260,8 @@ Test(process, equal_input_gives_equal_bytes)
     struct batch batch = batch_of(json);
     struct sync_result result = process(&batch);
     struct span first = result_bytes(&result);
-    scene_destroy(scene);
-    scene = scene_at_version(5);
+    scene_destroy(process_fixture.scene);
+    process_fixture.scene = scene_at_version(5);
     result = process(&batch);
     cr_assert(span_equal(result_bytes(&result), first));
 }
@@ -484,14 +275,15 @@ Test(process, says_when_memory_runs_out)
     for (size_t bytes_max = 0; !has_memory; bytes_max += 16) {
         struct arena small;
         arena_init(&small, bytes_max);
-        context.arena = &small;
+        process_fixture.context.arena = &small;
         struct sync_result result = {.attempts = 77};
         struct error error = {.code = ERROR_NONE};
-        scene_destroy(scene);
-        scene = scene_at_version(5);
-        scene_without(scene, "a");
-        scene_without(scene, "nobody");
-        has_memory = process_batch(scene, &batch, &context, &result, &error);
+        scene_destroy(process_fixture.scene);
+        process_fixture.scene = scene_at_version(5);
+        scene_without(process_fixture.scene, "a");
+        scene_without(process_fixture.scene, "nobody");
+        has_memory =
+            process_batch(process_fixture.scene, &batch, &process_fixture.context, &result, &error);
         cr_assert_eq(error.code, has_memory ? ERROR_NONE : ERROR_OUT_OF_MEMORY);
         cr_assert_eq(result.attempts, has_memory ? 1 : 77, "written on success only");
         arena_deinit(&small);
