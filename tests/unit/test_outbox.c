@@ -5,112 +5,14 @@
 
 #include "tests/support/batches.h"
 #include "tests/support/messages.h"
-#include "tests/support/scenes.h"
+#include "tests/support/outbox_fixture.h"
 
-static struct settings settings;
-static struct scene *scene;
-static struct process_context context;
-static struct stats stats;
-static struct outbox outbox;
-static struct record record;
-static struct delivery delivery;
-static struct error error;
+TestSuite(outbox, .init = posting_begin, .fini = posting_end);
 
-/* Stands in for the source's, whose records only a broker can make. */
-
-static const struct record_header *original_headers;
-static size_t original_header_count;
-
+/* The real one's records only a broker can make. */
 struct record_header *source_headers(const struct record *of, struct arena *arena, size_t *count)
 {
-    cr_assert_eq(of, &record);
-    *count = original_header_count;
-    struct record_header *copy = arena_alloc_array(arena, *count, sizeof(*copy));
-    for (size_t i = 0; copy != NULL && i < *count; i++) {
-        copy[i] = original_headers[i];
-    }
-    return copy;
-}
-
-static void setup(void)
-{
-    cr_assert(settings_init(&settings));
-    scene = scene_at_version(5);
-    scene_with(scene, "old", 3, 500, "{'id':'old','kind':{'type':'T'},'n':1}");
-    context = process_context_default();
-    outbox = (struct outbox){.settings = &settings,
-                             .arena = test_arena(),
-                             .scratch = test_scratch(),
-                             .stats = &stats,
-                             .now_wall_ms = 1234567};
-    record = (struct record){
-        .topic = span_of_text("scene.ops"),
-        .partition = 3,
-        .offset = 7,
-        .timestamp_ms = TEST_NOW_MS,
-        .key = span_of_text("the-key"),
-        .log_append_time = true,
-    };
-}
-
-static void teardown(void)
-{
-    scene_destroy(scene);
-    settings_deinit(&settings);
-}
-
-TestSuite(outbox, .init = setup, .fini = teardown);
-TestSuite(outbox_shrink, .init = setup, .fini = teardown);
-
-/* The delivery of a message, applied unless it is refused. */
-static void deliver_bytes(struct span message)
-{
-    record.value = message;
-    cr_assert(delivery_decode(&record, &settings, test_arena(), &delivery, &error));
-    if (delivery.refusal.code == ERROR_NONE) {
-        delivery.verdict = VERDICT_NEW;
-        context.source = delivery.source;
-        delivery.result = batch_process(scene, &delivery.batch, &context);
-    }
-}
-
-static void deliver(const char *json)
-{
-    deliver_bytes(message_of(json));
-}
-
-/* Posts and gives the only letters there are. */
-static size_t post(struct letter *letters[4])
-{
-    outbox.first = NULL;
-    outbox.last = NULL;
-    cr_assert(outbox_post(&outbox, &delivery, &error), "%s", error.message);
-    size_t count = 0;
-    for (struct letter *letter = outbox.first; letter != NULL; letter = letter->next) {
-        cr_assert_lt(count, 4);
-        cr_assert_eq(letter->delivery, &delivery);
-        letters[count++] = letter;
-    }
-    return count;
-}
-
-static struct span header(const struct letter *letter, const char *name)
-{
-    struct span value = {0};
-    for (size_t i = 0; i < letter->outgoing.header_count; i++) {
-        if (strcmp(letter->outgoing.headers[i].name, name) == 0) {
-            cr_assert(span_is_absent(value), "two headers %s", name);
-            value = letter->outgoing.headers[i].value;
-        }
-    }
-    return value;
-}
-
-static void expect_header(const struct letter *letter, const char *name, const char *value)
-{
-    struct span found = header(letter, name);
-    cr_expect(span_equal_text(found, value), "%s: \"%.*s\", expected \"%s\"", name,
-              SPAN_ARGS(found), value);
+    return posting_headers(of, arena, count);
 }
 
 static void expect_result(const struct letter *letter, const char *is_final, const char *is_success)
@@ -121,18 +23,7 @@ static void expect_result(const struct letter *letter, const char *is_final, con
     cr_expect(span_equal_text(letter->outgoing.key, "s"));
     expect_header(letter, "scenesync-final", is_final);
     expect_header(letter, "scenesync-success", is_success);
-    cr_expect(span_equal(letter->outgoing.value, result_bytes(&delivery.result)));
-}
-
-static void expect_dead(const struct letter *letter, const char *code)
-{
-    cr_assert_eq(letter->kind, LETTER_DEAD);
-    cr_expect_str_eq(letter->outgoing.topic, "scene.ops.dlq");
-    cr_expect_eq(letter->outgoing.partition, -1);
-    cr_expect(span_equal_text(letter->outgoing.key, "the-key"), "the original one");
-    expect_header(letter, "scenesync-error-code", code);
-    expect_header(letter, "scenesync-failed-at", "1234567");
-    cr_expect_gt(header(letter, "scenesync-error").size, 0);
+    cr_expect(span_equal(letter->outgoing.value, result_bytes(&posting.delivery.result)));
 }
 
 /* What was worked with. */
@@ -144,9 +35,9 @@ Test(outbox, applied_batch_gets_its_result)
     cr_assert_eq(post(letters), 1);
     expect_result(letters[0], "1", "1");
     cr_assert_eq(letters[0]->outgoing.header_count, 2);
-    cr_assert_eq(stats.results, 0, "nothing is sent yet");
-    outbox_count(&outbox);
-    cr_assert_eq(stats.results, 1);
+    cr_assert_eq(posting.stats.results, 0, "nothing is sent yet");
+    outbox_count(&posting.outbox);
+    cr_assert_eq(posting.stats.results, 1);
 }
 
 Test(outbox, failed_batch_says_so_in_the_header)
@@ -168,23 +59,23 @@ Test(outbox, pending_operations_are_requeued_to_the_same_partition_number)
     cr_assert(span_equal_text(letters[0]->outgoing.key, "s"));
     expect_header(letters[0], "scenesync-attempt", "2");
     expect_header(letters[0], "scenesync-not-before", "1000100");
-    cr_assert(
-        span_equal(letters[0]->outgoing.value, batch_requeue(&delivery.result, &delivery.batch)));
+    cr_assert(span_equal(letters[0]->outgoing.value,
+                         batch_requeue(&posting.delivery.result, &posting.delivery.batch)));
     expect_result(letters[1], "0", "0");
-    cr_assert_eq(stats_requeues(&stats), 0, "nothing is sent yet");
-    outbox_count(&outbox);
-    cr_assert_eq(stats_requeues(&stats), 1);
-    cr_assert_eq(stats_dead_letters(&stats), 0);
+    cr_assert_eq(stats_requeues(&posting.stats), 0, "nothing is sent yet");
+    outbox_count(&posting.outbox);
+    cr_assert_eq(stats_requeues(&posting.stats), 1);
+    cr_assert_eq(stats_dead_letters(&posting.stats), 0);
 }
 
 static void deliver_retry(uint32_t tier)
 {
-    struct span message = batch_requeue(&delivery.result, &delivery.batch);
+    struct span message = batch_requeue(&posting.delivery.result, &posting.delivery.batch);
     char topic[32];
     (void)snprintf(topic, sizeof(topic), "scene.ops.retry-%d", (int)tier);
-    record.topic = bytes_keep(span_of_text(topic));
-    record.tier = tier;
-    record.offset = 40 + tier;
+    posting.record.topic = bytes_keep(span_of_text(topic));
+    posting.record.tier = tier;
+    posting.record.offset = 40 + tier;
     deliver_bytes(message);
 }
 
@@ -206,9 +97,9 @@ Test(outbox, operations_that_ran_out_of_retries_are_dead_lettered)
 {
     static const struct record_header headers[] = {
         {.name = "trace", .value = {(const uint8_t *)"42", 2}}, {.name = "flag"}};
-    original_headers = headers;
-    original_header_count = 2;
-    context.retries_max = 1;
+    posting.original_headers = headers;
+    posting.original_header_count = 2;
+    posting.context.retries_max = 1;
     deliver(BATCH(UPDATE("late", 2, 100), ADD("a", 1, 100), REMOVE("late", 3)));
     deliver_retry(1);
     struct letter *letters[4];
@@ -224,16 +115,16 @@ Test(outbox, operations_that_ran_out_of_retries_are_dead_lettered)
     cr_assert_eq(again.operation_count, 2);
     cr_assert(span_equal_text(again.batch_id, "b:dlq"));
     expect_result(letters[1], "1", "0");
-    cr_assert_eq(stats_dead_letters(&stats), 0, "nothing is sent yet");
-    outbox_count(&outbox);
-    cr_assert_eq(stats_dead_letters(&stats), 1);
+    cr_assert_eq(stats_dead_letters(&posting.stats), 0, "nothing is sent yet");
+    outbox_count(&posting.outbox);
+    cr_assert_eq(stats_dead_letters(&posting.stats), 1);
 }
 
 Test(outbox, operations_that_the_store_refused_are_dead_lettered)
 {
     struct error cause;
     error_set(&cause, ERROR_STORE_ERROR, "WRONGTYPE, said the store");
-    context.not_tried = &cause;
+    posting.context.not_tried = &cause;
     deliver(BATCH(ADD("a", 1, 100)));
     struct letter *letters[4];
     cr_assert_eq(post(letters), 2);
@@ -250,7 +141,7 @@ Test(outbox, redelivery_publishes_all_of_it_again)
     struct letter *first[4];
     struct letter *second[4];
     cr_assert_eq(post(first), 2);
-    delivery.verdict = VERDICT_REDELIVERED;
+    posting.delivery.verdict = VERDICT_REDELIVERED;
     cr_assert_eq(post(second), 2);
     cr_assert(span_equal(second[0]->outgoing.value, first[0]->outgoing.value));
     cr_assert_str_eq(second[0]->outgoing.topic, first[0]->outgoing.topic);
@@ -262,17 +153,17 @@ Test(outbox, redelivery_publishes_all_of_it_again)
 Test(outbox, redelivery_within_the_cycle_is_no_duplicate)
 {
     deliver(BATCH(ADD("a", 1, 100)));
-    delivery.verdict = VERDICT_REDELIVERED;
-    delivery.was_sent = true;
+    posting.delivery.verdict = VERDICT_REDELIVERED;
+    posting.delivery.was_sent = true;
     struct letter *letters[4];
     cr_assert_eq(post(letters), 1);
-    cr_assert(span_is_absent(header(letters[0], "scenesync-duplicate")));
+    cr_assert(span_is_absent(header_of(letters[0], "scenesync-duplicate")));
 }
 
 Test(outbox, resend_gets_the_result_only)
 {
     deliver(BATCH(UPDATE("late", 2, 100)));
-    delivery.verdict = VERDICT_RESENT;
+    posting.delivery.verdict = VERDICT_RESENT;
     struct letter *letters[4];
     cr_assert_eq(post(letters), 1);
     expect_result(letters[0], "0", "0");
@@ -282,21 +173,22 @@ Test(outbox, resend_gets_the_result_only)
 Test(outbox, stale_delivery_gets_nothing)
 {
     deliver(BATCH(UPDATE("late", 2, 100)));
-    delivery.verdict = VERDICT_STALE;
+    posting.delivery.verdict = VERDICT_STALE;
     struct letter *letters[4];
     cr_assert_eq(post(letters), 0);
 }
 
 Test(outbox, result_keeps_to_its_limit)
 {
-    settings.limits.result_bytes_max = 600;
+    posting.settings.limits.result_bytes_max = 600;
     deliver(
         BATCH(UPDATE("old", 1, 1), UPDATE("old", 2, 2), UPDATE("old", 3, 3), UPDATE("old", 4, 4)));
     struct letter *letters[4];
     cr_assert_eq(post(letters), 1);
     cr_assert_leq(letters[0]->outgoing.value.size, 600);
     struct sync_result result;
-    cr_assert(sync_result_decode(letters[0]->outgoing.value, test_arena(), &result, &error));
+    cr_assert(
+        sync_result_decode(letters[0]->outgoing.value, test_arena(), &result, &posting.error));
     cr_assert(result.truncated);
     cr_assert_eq(result.failed_count, 4);
 }
@@ -307,24 +199,25 @@ Test(outbox, refused_batch_is_dead_lettered_as_it_came)
 {
     static const struct record_header headers[] = {
         {.name = "trace", .value = {(const uint8_t *)"42", 2}}};
-    original_headers = headers;
-    original_header_count = 1;
+    posting.original_headers = headers;
+    posting.original_header_count = 1;
     deliver("{'session_id':'s','client_id':'c','operations':5}");
     struct letter *letters[4];
     cr_assert_eq(post(letters), 2);
     expect_dead(letters[0], "wrong_type");
     expect_header(letters[0], "trace", "42");
     expect_header(letters[0], "scenesync-source", "scene.ops/3/7");
-    expect_header(letters[0], "scenesync-error", delivery.refusal.message);
-    cr_assert(span_is_absent(header(letters[0], "scenesync-indexes")));
-    cr_assert(span_equal(letters[0]->outgoing.value, record.value));
+    expect_header(letters[0], "scenesync-error", posting.delivery.refusal.message);
+    cr_assert(span_is_absent(header_of(letters[0], "scenesync-indexes")));
+    cr_assert(span_equal(letters[0]->outgoing.value, posting.record.value));
     expect_result(letters[1], "1", "0");
-    cr_assert_eq(delivery.result.error_code, ERROR_WRONG_TYPE);
-    cr_assert(span_equal_text(delivery.result.error_message, delivery.refusal.message));
-    cr_assert(span_equal_text(delivery.result.batch_id, "scene.ops/3/7@1000000"));
-    cr_assert(span_equal_text(delivery.result.client_id, "c"));
-    cr_assert_eq(delivery.result.attempts, 1);
-    cr_assert_eq(delivery.result.source.offset, 7);
+    cr_assert_eq(posting.delivery.result.error_code, ERROR_WRONG_TYPE);
+    cr_assert(
+        span_equal_text(posting.delivery.result.error_message, posting.delivery.refusal.message));
+    cr_assert(span_equal_text(posting.delivery.result.batch_id, "scene.ops/3/7@1000000"));
+    cr_assert(span_equal_text(posting.delivery.result.client_id, "c"));
+    cr_assert_eq(posting.delivery.result.attempts, 1);
+    cr_assert_eq(posting.delivery.result.source.offset, 7);
 }
 
 Test(outbox, result_of_a_refused_batch_is_the_same_every_time)
@@ -333,7 +226,7 @@ Test(outbox, result_of_a_refused_batch_is_the_same_every_time)
     struct letter *first[4];
     struct letter *second[4];
     cr_assert_eq(post(first), 2);
-    outbox.now_wall_ms += 1000;
+    posting.outbox.now_wall_ms += 1000;
     deliver("{'session_id':'s','operations':5}");
     cr_assert_eq(post(second), 2);
     cr_assert(span_equal(first[1]->outgoing.value, second[1]->outgoing.value));
@@ -349,13 +242,13 @@ Test(outbox, refusal_without_a_session_has_no_result)
         struct letter *letters[4];
         cr_assert_eq(post(letters), 1, "%s", messages[i]);
         expect_dead(letters[0], codes[i]);
-        cr_assert_eq(letters[0]->outgoing.value.size, record.value.size);
+        cr_assert_eq(letters[0]->outgoing.value.size, posting.record.value.size);
     }
 }
 
 Test(outbox, record_without_a_key_is_dead_lettered_without_one)
 {
-    record.key = (struct span){0};
+    posting.record.key = (struct span){0};
     deliver("5");
     struct letter *letters[4];
     cr_assert_eq(post(letters), 1);
@@ -364,10 +257,10 @@ Test(outbox, record_without_a_key_is_dead_lettered_without_one)
 
 Test(outbox, invalid_retry_has_no_result)
 {
-    record.tier = 1;
-    record.topic = span_of_text("scene.ops.retry-1");
+    posting.record.tier = 1;
+    posting.record.topic = span_of_text("scene.ops.retry-1");
     deliver(BATCH(""));
-    cr_assert_eq(delivery.refusal.code, ERROR_INVALID_RETRY);
+    cr_assert_eq(posting.delivery.refusal.code, ERROR_INVALID_RETRY);
     struct letter *letters[4];
     cr_assert_eq(post(letters), 1);
     expect_dead(letters[0], "invalid_retry");
@@ -376,26 +269,26 @@ Test(outbox, invalid_retry_has_no_result)
 Test(outbox, reused_name_is_dead_lettered_and_answered)
 {
     deliver(BATCH(ADD("a", 1, 100)));
-    delivery.verdict = VERDICT_REUSED;
-    error_set(&delivery.refusal, ERROR_BATCH_ID_REUSED, "batch_id 'b' was used before");
+    posting.delivery.verdict = VERDICT_REUSED;
+    error_set(&posting.delivery.refusal, ERROR_BATCH_ID_REUSED, "batch_id 'b' was used before");
     struct letter *letters[4];
     cr_assert_eq(post(letters), 2);
     expect_dead(letters[0], "batch_id_reused");
-    cr_assert(span_equal(letters[0]->outgoing.value, record.value));
+    cr_assert(span_equal(letters[0]->outgoing.value, posting.record.value));
     expect_result(letters[1], "1", "0");
-    cr_assert_eq(delivery.result.error_code, ERROR_BATCH_ID_REUSED);
-    cr_assert_eq(delivery.result.synced_count, 0);
+    cr_assert_eq(posting.delivery.result.error_code, ERROR_BATCH_ID_REUSED);
+    cr_assert_eq(posting.delivery.result.synced_count, 0);
 }
 
 Test(outbox, letters_stand_in_the_order_of_posting)
 {
     deliver(BATCH(ADD("a", 1, 100)));
-    cr_assert(outbox_post(&outbox, &delivery, &error));
-    struct letter *first = outbox.last;
-    cr_assert(outbox_post(&outbox, &delivery, &error));
-    cr_assert_eq(outbox.first, first);
-    cr_assert_eq(first->next, outbox.last);
-    cr_assert_null(outbox.last->next);
+    cr_assert(outbox_post(&posting.outbox, &posting.delivery, &posting.error));
+    struct letter *first = posting.outbox.last;
+    cr_assert(outbox_post(&posting.outbox, &posting.delivery, &posting.error));
+    cr_assert_eq(posting.outbox.first, first);
+    cr_assert_eq(first->next, posting.outbox.last);
+    cr_assert_null(posting.outbox.last->next);
 }
 
 /* With every size of arena it either posts or says why not. */
@@ -406,104 +299,31 @@ static void expect_memory_errors(void)
     for (size_t bytes_max = 0; !has_memory; bytes_max += 16) {
         struct arena small;
         arena_init(&small, bytes_max);
-        outbox.arena = &small;
-        outbox.first = NULL;
-        outbox.last = NULL;
-        error.code = ERROR_NONE;
-        has_memory = outbox_post(&outbox, &delivery, &error);
-        cr_assert_eq(error.code, has_memory ? ERROR_NONE : ERROR_OUT_OF_MEMORY);
+        posting.outbox.arena = &small;
+        posting.outbox.first = NULL;
+        posting.outbox.last = NULL;
+        posting.error.code = ERROR_NONE;
+        has_memory = outbox_post(&posting.outbox, &posting.delivery, &posting.error);
+        cr_assert_eq(posting.error.code, has_memory ? ERROR_NONE : ERROR_OUT_OF_MEMORY);
         arena_deinit(&small);
         failures += has_memory ? 0 : 1;
         cr_assert_lt(failures, 10000);
     }
     cr_assert_gt(failures, 5);
-    outbox.arena = test_arena();
+    posting.outbox.arena = test_arena();
 }
 
 Test(outbox, says_when_memory_runs_out)
 {
     static const struct record_header headers[] = {
         {.name = "trace", .value = {(const uint8_t *)"42", 2}}};
-    original_headers = headers;
-    original_header_count = 1;
+    posting.original_headers = headers;
+    posting.original_header_count = 1;
     deliver("{'session_id':'s','operations':5}");
     expect_memory_errors();
     deliver(BATCH(UPDATE("late", 2, 100), UPDATE("old", 1, 1)));
     expect_memory_errors();
-    context.retries_max = 0;
+    posting.context.retries_max = 0;
     deliver(BATCH(UPDATE("nobody", 2, 100), UPDATE("old", 1, 1)));
     expect_memory_errors();
-}
-
-/* Letters that a broker refused for their size. */
-
-Test(outbox_shrink, dead_letter_loses_its_value_and_says_so)
-{
-    static const struct record_header headers[] = {
-        {.name = "trace", .value = {(const uint8_t *)"42", 2}}};
-    original_headers = headers;
-    original_header_count = 1;
-    deliver("{'session_id':'s','operations':5}");
-    struct letter *letters[4];
-    (void)post(letters);
-    cr_assert_eq(outbox_shrink(&outbox, letters[0]), OUTBOX_SHRUNK);
-    expect_dead(letters[0], "wrong_type");
-    expect_header(letters[0], "scenesync-truncated", "1");
-    expect_header(letters[0], "trace", "42");
-    cr_assert_eq(letters[0]->outgoing.value.size, 0);
-    cr_assert_not(span_is_absent(letters[0]->outgoing.value), "empty, not absent");
-}
-
-Test(outbox_shrink, dead_letter_loses_the_records_headers_last)
-{
-    static const struct record_header headers[] = {
-        {.name = "trace", .value = {(const uint8_t *)"42", 2}}};
-    original_headers = headers;
-    original_header_count = 1;
-    deliver("{'session_id':'s','operations':5}");
-    struct letter *letters[4];
-    (void)post(letters);
-    cr_assert_eq(outbox_shrink(&outbox, letters[0]), OUTBOX_SHRUNK);
-    cr_assert_eq(outbox_shrink(&outbox, letters[0]), OUTBOX_SHRUNK);
-    expect_dead(letters[0], "wrong_type");
-    expect_header(letters[0], "scenesync-truncated", "1");
-    cr_assert_str_neq(letters[0]->outgoing.headers[0].name, "trace");
-    cr_assert_eq(outbox_shrink(&outbox, letters[0]), OUTBOX_CANNOT_SHRINK);
-}
-
-Test(outbox_shrink, result_leaves_out_more_each_time)
-{
-    char operations[8192] = "";
-    size_t size = 0;
-    for (int i = 0; i < 60; i++) {
-        size += (size_t)snprintf(operations + size, sizeof(operations) - size,
-                                 "%s" UPDATE("old", 1, 1), i == 0 ? "" : ",");
-    }
-    deliver_bytes(message_of_format(BATCH("%s"), operations));
-    struct letter *letters[4];
-    cr_assert_eq(post(letters), 1);
-    size_t before = letters[0]->outgoing.value.size;
-    int times = 0;
-    while (outbox_shrink(&outbox, letters[0]) == OUTBOX_SHRUNK) {
-        cr_assert_leq(letters[0]->outgoing.value.size, before / 2);
-        before = letters[0]->outgoing.value.size;
-        times++;
-        struct sync_result result;
-        cr_assert(sync_result_decode(letters[0]->outgoing.value, test_arena(), &result, &error));
-        cr_assert(result.truncated);
-        cr_assert_eq(result.failed_count, 60);
-    }
-    cr_assert_gt(times, 2);
-    cr_assert_lt(before, 1024);
-    expect_header(letters[0], "scenesync-final", "1");
-}
-
-Test(outbox_shrink, requeue_cannot)
-{
-    deliver(BATCH(UPDATE("late", 2, 100)));
-    struct letter *letters[4];
-    cr_assert_eq(post(letters), 2);
-    size_t before = letters[0]->outgoing.value.size;
-    cr_assert_eq(outbox_shrink(&outbox, letters[0]), OUTBOX_CANNOT_SHRINK);
-    cr_assert_eq(letters[0]->outgoing.value.size, before);
 }
