@@ -3,7 +3,8 @@
  *
  * ledger.c keeps what is fed; reading.c makes sorted lists of it; stories.c finds what became of
  * each batch; replay.c runs each scene through the model in the order of its versions; results.c,
- * messages.c and keys.c compare what was published and stored with that.
+ * requeues.c, dead_letters.c, refusals.c and keys.c compare what was published and stored with
+ * that; rest.c finds what was published and nothing explains.
  *
  * Lifetime: all lists live as long as the ledger. Threading: one thread. Cost: sorting, and the
  * model's; memory for all that was fed, and for one scene.
@@ -226,18 +227,37 @@ bool compare_failures(const struct entries *entries, const struct value *list,
 bool compare_memory(const struct memory *memory, const struct result *result,
                     struct reason *reason);
 
-/* --- messages.c --- */
+/* --- kept.c --- */
 
-/** Requeues and dead letters that the attempt just made must have left behind. */
+/** The headers of the record it comes from stand in front, as they were; `with_own`: the workers'
+ * own, too. */
+bool keeps_headers(const struct ledger_record *copy, const struct ledger_record *from,
+                   bool with_own, struct reason *reason);
+bool keeps_key(const struct ledger_record *copy, const struct ledger_record *from,
+               struct reason *reason);
+
+/* --- requeues.c --- */
+
+/** Requeues that the attempt just made must have left behind. */
 void check_requeues(struct ledger *ledger, struct story *story);
+
+/* --- dead_letters.c --- */
+
+/** Dead letters of operations for which the attempt just made was the last. */
 void check_exhausted(struct ledger *ledger, struct story *story);
-/** Records that no worker could apply, and what must have been published of them. */
-void check_refused(struct ledger *ledger);
 /** A record refused whole for `code`; false where nothing says so. */
 bool check_dead_letter(struct ledger *ledger, const struct ledger_record *record,
                        const struct place *place, const char *code, const char *what);
+
+/* --- refusals.c --- */
+
+/** Records that no worker could apply, and what must have been published of them. */
+void check_refused(struct ledger *ledger);
 /** The final result that says so. */
 void check_refusal(struct ledger *ledger, const struct delivery *delivery, const char *code);
+
+/* --- rest.c --- */
+
 /** What was published and nothing explains. */
 void check_rest(struct ledger *ledger);
 
