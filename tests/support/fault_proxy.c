@@ -1,11 +1,8 @@
 #include "tests/support/fault_proxy.h"
 
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -16,27 +13,14 @@
 
 #include "tests/support/child_process.h"
 #include "tests/support/command_scanner.h"
+#include "tests/support/delayed_flow.h"
+#include "tests/support/loopback_socket.h"
 
 enum {
     LINKS_MAX = 32,
-    FLOW_BYTES_MAX = 256 << 10,
-    FLOW_PARTS_MAX = 256, /* with a due time of their own */
     TEXT_BYTES_MAX = 128,
-    LISTEN_BACKLOG = 16,
     FIXED_FDS = 2, /* the wake-up pipe and the listener */
     WAIT_MS_MAX = 1000
-};
-
-/* Bytes on their way in one direction, oldest first. */
-struct flow {
-    uint8_t bytes[FLOW_BYTES_MAX];
-    size_t byte_count;
-    struct {
-        size_t size;
-        uint64_t due_ms;
-    } parts[FLOW_PARTS_MAX];
-    size_t part_count;
-    bool is_ended; /* the sender has hung up */
 };
 
 /* A client's connection and the one made for it. */
@@ -73,113 +57,6 @@ struct fault_proxy {
     size_t link_count;
 };
 
-/* Sockets. */
-
-static struct sockaddr_in loopback(int port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    address.sin_port = htons((uint16_t)port);
-    return address;
-}
-
-static void make_quick(int descriptor)
-{
-    const int on = 1;
-    (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)fcntl(descriptor, F_SETFL, O_NONBLOCK);
-}
-
-/* On `*port`, or where that is 0 on a free one, which it is set to. -1: it cannot. */
-static int listen_on(int *port)
-{
-    const int on = 1;
-    struct sockaddr_in address = loopback(*port);
-    socklen_t size = sizeof(address);
-    const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0) {
-        return -1;
-    }
-    (void)setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(descriptor, (struct sockaddr *)&address, size) != 0 ||
-        listen(descriptor, LISTEN_BACKLOG) != 0 ||
-        getsockname(descriptor, (struct sockaddr *)&address, &size) != 0) {
-        (void)close(descriptor);
-        return -1;
-    }
-    (void)fcntl(descriptor, F_SETFL, O_NONBLOCK);
-    *port = ntohs(address.sin_port);
-    return descriptor;
-}
-
-/* On the loopback this is done, or refused, at once: the kernel answers for a stopped process. */
-static int connect_to(int port)
-{
-    const struct sockaddr_in address = loopback(port);
-    const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (descriptor >= 0 &&
-        connect(descriptor, (const struct sockaddr *)&address, sizeof(address)) != 0) {
-        (void)close(descriptor);
-        return -1;
-    }
-    return descriptor;
-}
-
-/* Flows. */
-
-static size_t flow_room(const struct flow *flow)
-{
-    return flow->part_count < FLOW_PARTS_MAX ? FLOW_BYTES_MAX - flow->byte_count : 0;
-}
-
-static void flow_put(struct flow *flow, const uint8_t *bytes, size_t size, uint64_t due_ms)
-{
-    if (size > 0) {
-        memcpy(flow->bytes + flow->byte_count, bytes, size);
-        flow->byte_count += size;
-        flow->parts[flow->part_count].size = size;
-        flow->parts[flow->part_count++].due_ms = due_ms;
-    }
-}
-
-static void flow_drop(struct flow *flow, size_t size)
-{
-    flow->byte_count -= size;
-    memmove(flow->bytes, flow->bytes + size, flow->byte_count);
-    size_t gone = 0;
-    while (gone < flow->part_count && size >= flow->parts[gone].size) {
-        size -= flow->parts[gone++].size;
-    }
-    flow->part_count -= gone;
-    memmove(flow->parts, flow->parts + gone, flow->part_count * sizeof(flow->parts[0]));
-    if (size > 0) {
-        flow->parts[0].size -= size;
-    }
-}
-
-static size_t flow_due(const struct flow *flow, uint64_t now_ms)
-{
-    size_t size = 0;
-    for (size_t i = 0; i < flow->part_count && flow->parts[i].due_ms <= now_ms; i++) {
-        size += flow->parts[i].size;
-    }
-    return size;
-}
-
-/* Sends what is due. False: the receiver is gone. */
-static bool flow_send(struct flow *flow, int descriptor, uint64_t now_ms)
-{
-    const size_t due = flow_due(flow, now_ms);
-    if (due == 0) {
-        return true;
-    }
-    const ssize_t sent = send(descriptor, flow->bytes, due, MSG_NOSIGNAL);
-    if (sent < 0) {
-        return errno == EAGAIN || errno == EINTR;
-    }
-    flow_drop(flow, (size_t)sent);
-    return true;
-}
-
 /* Links. */
 
 static void close_link(struct fault_proxy *proxy, size_t index)
@@ -206,7 +83,7 @@ static void accept_client(struct fault_proxy *proxy)
     if (client < 0) {
         return; /* it has given up */
     }
-    const int server = connect_to(proxy->now.target_port);
+    const int server = loopback_connect(proxy->now.target_port);
     struct link *const link = server < 0 ? NULL : calloc(1, sizeof(*link));
     if (link == NULL) {
         (void)close(client);
@@ -216,8 +93,8 @@ static void accept_client(struct fault_proxy *proxy)
         return;
     }
     (void)fcntl(client, F_SETFD, FD_CLOEXEC);
-    make_quick(client);
-    make_quick(server);
+    socket_make_quick(client);
+    socket_make_quick(server);
     link->client = client;
     link->server = server;
     proxy->links[proxy->link_count++] = link;
@@ -362,7 +239,7 @@ static void follow_orders(struct fault_proxy *proxy)
     }
     const bool must_listen = wanted->mode != FAULT_PROXY_REFUSE && !wanted->must_stop;
     if (must_listen && proxy->listener < 0) {
-        proxy->listener = listen_on(&proxy->port); /* -1: the test sees connections refused */
+        proxy->listener = loopback_listen(&proxy->port); /* -1: the test sees connections refused */
     } else if (!must_listen && proxy->listener >= 0) {
         (void)close(proxy->listener);
         proxy->listener = -1;
@@ -415,7 +292,7 @@ struct fault_proxy *fault_proxy_start(int target_port)
     cr_assert_not_null(proxy);
     proxy->wanted.target_port = target_port;
     proxy->now = proxy->wanted;
-    proxy->listener = listen_on(&proxy->port);
+    proxy->listener = loopback_listen(&proxy->port);
     cr_assert_geq(proxy->listener, 0, "no free port for a proxy: %s", strerror(errno));
     cr_assert_eq(pipe(proxy->wake_pipe), 0);
     for (int i = 0; i < 2; i++) {

@@ -7,9 +7,9 @@
  * ends: what comes behind a hole would not make sense to anybody.
  *
  * Lifetime: fault_proxy_start() .. fault_proxy_stop(), or the test's end. Threading: a thread of
- * its own does the work; the calls are for one thread. Memory: FLOW_BYTES_MAX per connection and
- * direction; beyond that the sender waits, as in a real network. A failure of the helper itself
- * ends the running test.
+ * its own does the work; the calls are for one thread. Memory: FLOW_BYTES_MAX (delayed_flow.h) per
+ * connection and direction; beyond that the sender waits, as in a real network. A failure of the
+ * helper itself ends the running test.
  */
 #ifndef SCENESYNC_TESTS_SUPPORT_FAULT_PROXY_H
 #define SCENESYNC_TESTS_SUPPORT_FAULT_PROXY_H
