@@ -190,8 +190,8 @@ static bool is_answered(rd_kafka_t *client, int timeout_ms)
     struct sim_kafka *kafka = client->kafka;
     struct sim_process *process = client->process;
     uint64_t deadline_ms = sim_process_now_ms(process) + (uint64_t)timeout_ms;
-    uint64_t answer_ms = sim_client_link_ms(client) + 1 +
-                         dice_below(kafka->dice, kafka->options.latency_ms_max + 1);
+    uint64_t answer_ms =
+        sim_client_link_ms(client) + 1 + dice_below(kafka->dice, kafka->options.latency_ms_max + 1);
     bool is_failing = !process->is_dead && kafka->asks_failing > 0;
     kafka->asks_failing -= is_failing;
     bool is_late = is_failing || process->is_dead || answer_ms > deadline_ms;

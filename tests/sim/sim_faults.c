@@ -15,8 +15,7 @@ enum {
 static uint64_t away_until_ms(struct sim_world *world)
 {
     uint32_t max_ms = dice_chance(&world->dice, 150) ? LONG_AWAY_MS_MAX : AWAY_MS_MAX;
-    return world->time.now_ms + 1 +
-           dice_below(&world->dice, 1 + dice_below(&world->dice, max_ms));
+    return world->time.now_ms + 1 + dice_below(&world->dice, 1 + dice_below(&world->dice, max_ms));
 }
 
 static unsigned few(struct sim_world *world)
