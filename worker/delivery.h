@@ -24,7 +24,8 @@ struct delivery {
     struct element **elements; /* of each operation, once they were looked for; or NULL */
     size_t known_index;        /* which of the scene's records it is about (scene_work.h) */
     enum verdict verdict;
-    struct sync_result result; /* NEW, REDELIVERED, RESENT */
+    struct sync_result result;  /* NEW, REDELIVERED, RESENT */
+    uint64_t result_arrival_ms; /* by which it was made: of a batch that is known, its record's */
     struct span
         result_bytes; /* the result, where its record has it as it is published; or absent */
     bool was_sent;    /* a commit with it went out before, and nothing was published yet */

@@ -142,7 +142,7 @@ static bool post_requeue(struct outbox *outbox, struct delivery *delivery, struc
 {
     const struct sync_result *result = &delivery->result;
     bool fits = false;
-    if (!requeue_encode(result, &delivery->batch, delivery->arrival_ms,
+    if (!requeue_encode(result, &delivery->batch, delivery->result_arrival_ms,
                         requeue_value_bytes_max(outbox->settings->limits.message_bytes_max),
                         outbox->arena, outbox->scratch, &fits, error)) {
         return false;

@@ -200,6 +200,7 @@ static bool decide_new(struct scene_work *work, struct delivery *delivery,
     if (!process_batch(work->scene, &delivery->batch, &process, &delivery->result, error)) {
         return false;
     }
+    delivery->result_arrival_ms = delivery->arrival_ms;
     process = process_context_of(work, delivery, context); /* the times after the work */
     process_stamp(&delivery->result, &delivery->batch, &process);
     if (!check_requeue(delivery, context, error) ||
@@ -221,8 +222,10 @@ static bool decide_again(struct scene_work *work, struct delivery *delivery,
         return false;
     }
     record_refill_bodies(&record.result, &delivery->batch);
-    delivery->arrival_ms = record.arrival_ms;
     delivery->result = record.result;
+    /* Not its own arrival: where the commit fails and the record is gone at the next look, that is
+     * what it is decided by. */
+    delivery->result_arrival_ms = record.arrival_ms;
     return true;
 }
 
