@@ -253,6 +253,8 @@ bool check_dead_letter(struct ledger *ledger, const struct ledger_record *record
 
 /** Records that no worker could apply, and what must have been published of them. */
 void check_refused(struct ledger *ledger);
+/** Whether a result says so of the record at that place. */
+bool was_refused(const struct ledger *ledger, const struct place *place);
 /** The final result that says so. */
 void check_refusal(struct ledger *ledger, const struct delivery *delivery, const char *code);
 

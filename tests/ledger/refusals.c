@@ -48,6 +48,13 @@ static bool compare_refusal(const struct ledger *ledger, const struct identity *
             differs(reason, "attempts is not 1"));
 }
 
+bool was_refused(const struct ledger *ledger, const struct place *place)
+{
+    const struct refusal *const refusals = ledger->refusals.items;
+    const size_t at = list_find_source(&ledger->refusals, place);
+    return at < ledger->refusals.count && order_places(&refusals[at].source, place) == 0;
+}
+
 void check_refusal(struct ledger *ledger, const struct delivery *delivery, const char *code)
 {
     struct refusal *const refusals = ledger->refusals.items;

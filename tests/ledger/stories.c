@@ -271,17 +271,20 @@ static size_t add_stories(struct ledger *ledger, const struct copies *copies)
     return began;
 }
 
-/* A copy that began nothing: another one with the same operations did, or its name was used. */
+/* A copy that began nothing: another one with the same operations did, or its name was used. Where
+ * records are evicted a name may stand for several batches; which of them was remembered when the
+ * copy came, only its answer tells. */
 static void check_copy(struct ledger *ledger, const struct delivery *copy,
                        const struct story *stories, size_t count)
 {
     const struct story *same = NULL;
-    for (size_t i = 0; i < count && same == NULL; i++) {
-        if (span_equal(stories[i].delivery->operations, copy->operations)) {
-            same = &stories[i];
-        }
+    bool has_other = false;
+    for (size_t i = 0; i < count; i++) {
+        const bool is_same = span_equal(stories[i].delivery->operations, copy->operations);
+        same = is_same && same == NULL ? &stories[i] : same;
+        has_other = has_other || !is_same;
     }
-    if (same == NULL) {
+    if (same == NULL || (has_other && was_refused(ledger, &copy->place))) {
         const struct text who = text_of_identity(&copy->identity);
         if (check_dead_letter(ledger, copy->record, &copy->place, "batch_id_reused", who.bytes)) {
             check_refusal(ledger, copy, "batch_id_reused");
