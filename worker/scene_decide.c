@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "worker/requeue.h"
+#include "worker/scene_count.h"
 
 enum {
     /* A commit blocks Redis for everybody while it runs: keep it short. */
@@ -418,6 +419,15 @@ static void read_again(struct scene_work *work)
     work->state = WORK_READ;
 }
 
+/* A commit whose reply was lost may have moved the position past a refused delivery, and the record
+ * that its name was used by may be evicted since. It looks stale then, and is still to be answered.
+ */
+static bool stays_refused(const struct delivery *delivery, enum error_code refused_before)
+{
+    return delivery->verdict == VERDICT_STALE && delivery->was_sent &&
+           refused_before == ERROR_BATCH_ID_REUSED;
+}
+
 bool scene_decide(struct scene_work *work, const struct work_context *context, struct error *error)
 {
     size_t open_count = work->delivery_count - work->begin;
@@ -435,9 +445,15 @@ bool scene_decide(struct scene_work *work, const struct work_context *context, s
     size_t at = work->begin;
     for (; at < work->delivery_count; at++) {
         struct delivery *delivery = work->deliveries[at];
+        enum error_code refused_before = delivery->refusal.code;
         delivery->refusal.code = ERROR_NONE; /* of an earlier look at it */
         delivery->result_bytes = (struct span){0};
         delivery->verdict = recognise_delivery(work, delivery);
+        if (stays_refused(delivery, refused_before)) {
+            delivery->refusal.code = refused_before; /* its message still stands there */
+            delivery->verdict = VERDICT_REUSED;
+            continue;
+        }
         if (delivery->verdict == VERDICT_STALE && !work->has_doubted &&
             work->mode != WORK_UNRECORDED) {
             read_again(work);
@@ -462,37 +478,9 @@ bool scene_decide(struct scene_work *work, const struct work_context *context, s
     return submit_commit(work, context, &portion, error);
 }
 
-static void count_result(const struct delivery *delivery, struct stats *stats)
-{
-    const struct sync_result *result = &delivery->result;
-    const struct retry_section *retry = delivery->batch.retry;
-    stats->batches_applied++;
-    stats->clamped += result->clamped_count - (retry == NULL ? 0 : retry->clamped_count);
-    stats_count_attempt(stats, &delivery->batch, result);
-}
-
 void scene_decide_done(struct scene_work *work, const struct work_context *context)
 {
-    struct stats *stats = context->stats;
-    for (size_t i = work->begin; i < work->end; i++) {
-        switch (work->deliveries[i]->verdict) {
-        case VERDICT_NEW:
-            count_result(work->deliveries[i], stats);
-            break;
-        case VERDICT_REDELIVERED:
-            stats->batches_redelivered++;
-            break;
-        case VERDICT_RESENT:
-            stats->batches_resent++;
-            break;
-        case VERDICT_STALE:
-            stats->batches_stale++;
-            break;
-        case VERDICT_REUSED:
-            stats->batches_refused++;
-            break;
-        }
-    }
+    scene_count_verdicts(work, context->stats);
     work->begin = work->end;
     work->state = work->begin == work->delivery_count ? WORK_DONE : WORK_DECIDE;
 }
