@@ -53,6 +53,7 @@ void deliver_bytes(struct span message)
                               &posting.error));
     if (posting.delivery.refusal.code == ERROR_NONE) {
         posting.delivery.verdict = VERDICT_NEW;
+        posting.delivery.result_arrival_ms = posting.delivery.arrival_ms;
         posting.context.source = posting.delivery.source;
         posting.delivery.result =
             batch_process(posting.scene, &posting.delivery.batch, &posting.context);
