@@ -28,6 +28,9 @@ void replace_text(struct span *bytes, const char *from, const char *to);
 /** The first result of a batch after those of this number of attempts. */
 struct history_record *result_of(const char *batch_id, uint64_t attempts);
 
+/** Publishes a record once more, behind all others; gives the copy. */
+struct history_record *publish_copy(const struct history_record *original);
+
 struct history_field *element_of(const char *session_id, const char *id);
 
 #endif

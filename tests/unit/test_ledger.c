@@ -40,10 +40,7 @@ Test(ledger, takes_copies_of_everything)
         if (from->record.topic == LEDGER_OPS) {
             continue;
         }
-        struct history_record *const copy = &told.records[told.record_count++];
-        *copy = *from;
-        copy->record.headers = copy->headers;
-        copy->record.offset += 1000;
+        (void)publish_copy(from);
     }
     cr_assert(history_check(&told), "%s", told.findings);
     cr_assert_eq(told.counts.repeated_results, 15);
@@ -87,11 +84,8 @@ Test(ledger, forgives_records_that_were_evicted)
 /* The store forgot b2 of s1, and it was applied once more from Kafka. */
 static void lose_and_replay(void)
 {
-    struct history_record *const replayed = &told.records[told.record_count++];
     struct history_record *const first = result_of("b4", 1);
-    *replayed = *first;
-    replayed->record.headers = replayed->headers;
-    replayed->record.offset += 1000;
+    struct history_record *const replayed = publish_copy(first);
     replayed->headers[replayed->record.header_count++] =
         (struct ledger_header){.name = "scenesync-replay", .value = span_of_text("1")};
     replace(&first->record.value, "'duration_ms'", "'duration_xs'");
@@ -113,10 +107,7 @@ Test(ledger_tampering, a_replay_where_nothing_was_lost)
 
 Test(ledger, prefers_the_result_of_the_record_that_stands)
 {
-    struct history_record *const other = &told.records[told.record_count++];
-    *other = *result_of("b4", 1);
-    other->record.headers = other->headers;
-    other->record.offset += 1000;
+    struct history_record *const other = publish_copy(result_of("b4", 1));
     other->record.value =
         bytes_with(other->record.value, bytes_of_hex("ad7363656e655f76657273696f6e04"),
                    bytes_of_hex("ad7363656e655f76657273696f6e06"));

@@ -38,10 +38,7 @@ Test(ledger_tampering, a_repeated_result_that_differs)
 
 Test(ledger_tampering, an_effect_at_two_versions)
 {
-    struct history_record *const again = &told.records[told.record_count++];
-    *again = *result_of("b4", 1);
-    again->record.headers = again->headers;
-    again->record.offset += 1000;
+    struct history_record *const again = publish_copy(result_of("b4", 1));
     again->record.value =
         bytes_with(again->record.value, bytes_of_hex("ad7363656e655f76657273696f6e04"),
                    bytes_of_hex("ad7363656e655f76657273696f6e06"));
@@ -51,10 +48,7 @@ Test(ledger_tampering, an_effect_at_two_versions)
 
 Test(ledger_tampering, a_resend_that_took_effect)
 {
-    struct history_record *const again = &told.records[told.record_count++];
-    *again = *result_of("b2", 1);
-    again->record.headers = again->headers;
-    again->record.offset += 1000;
+    struct history_record *const again = publish_copy(result_of("b2", 1));
     again->record.value = bytes_with(again->record.value, bytes_of_hex("a66f666673657401"),
                                      bytes_of_hex("a66f666673657405"));
     expect_doubled("batch 'b2' of client 'ann' in scene 's1' took effect again as scene.ops/0/5");
@@ -100,10 +94,7 @@ Test(ledger_tampering, a_header_of_a_result)
 
 Test(ledger_tampering, a_result_of_nothing)
 {
-    struct history_record *const stray = &told.records[told.record_count++];
-    *stray = *result_of("b4", 1);
-    stray->record.headers = stray->headers;
-    stray->record.offset += 1000;
+    struct history_record *const stray = publish_copy(result_of("b4", 1));
     replace(&stray->record.value, "'b4'", "'b9'");
     expect_differing("nothing explains it (batch 'b9' of client '' in scene 's1', attempt 1)");
 }
@@ -197,10 +188,7 @@ Test(ledger_tampering, another_code_of_a_dead_letter)
 
 Test(ledger_tampering, a_dead_letter_of_what_was_applied)
 {
-    struct history_record *const stray = &told.records[told.record_count++];
-    *stray = *dead_letter_of("not_a_map");
-    stray->record.headers = stray->headers;
-    stray->record.offset += 1000;
+    struct history_record *const stray = publish_copy(dead_letter_of("not_a_map"));
     stray->headers[2].value = span_of_text("scene.ops/0/1");
     expect_differing("dead letter at scene.ops.dlq/0/1000: nothing explains it (not_a_map, from "
                      "scene.ops/0/1)");
@@ -248,10 +236,7 @@ Test(ledger_tampering, a_header_of_a_requeue)
 
 Test(ledger_tampering, a_requeue_of_nothing)
 {
-    struct history_record *const stray = &told.records[told.record_count++];
-    *stray = *history_record_of(&told, LEDGER_RETRY, 0);
-    stray->record.headers = stray->headers;
-    stray->record.offset += 1000;
+    struct history_record *const stray = publish_copy(history_record_of(&told, LEDGER_RETRY, 0));
     replace(&stray->record.value, "'b3'", "'b4'");
     expect_differing("requeue at scene.ops.retry-1/0/1000: nothing explains it");
 }

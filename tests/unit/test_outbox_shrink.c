@@ -18,7 +18,8 @@ struct record_header *source_headers(const struct record *of, struct arena *aren
     return posting_headers(of, arena, count);
 }
 
-Test(outbox_shrink, dead_letter_loses_its_value_and_says_so)
+/* The dead letter of a record with a header, once it has been shrunk. */
+static struct letter *shrink_dead_letter(void)
 {
     static const struct record_header headers[] = {
         {.name = "trace", .value = {(const uint8_t *)"42", 2}}};
@@ -28,28 +29,27 @@ Test(outbox_shrink, dead_letter_loses_its_value_and_says_so)
     struct letter *letters[4];
     (void)post(letters);
     cr_assert_eq(outbox_shrink(&posting.outbox, letters[0]), OUTBOX_SHRUNK);
-    expect_dead(letters[0], "wrong_type");
-    expect_header(letters[0], "scenesync-truncated", "1");
-    expect_header(letters[0], "trace", "42");
-    cr_assert_eq(letters[0]->outgoing.value.size, 0);
-    cr_assert_not(span_is_absent(letters[0]->outgoing.value), "empty, not absent");
+    return letters[0];
+}
+
+Test(outbox_shrink, dead_letter_loses_its_value_and_says_so)
+{
+    struct letter *const letter = shrink_dead_letter();
+    expect_dead(letter, "wrong_type");
+    expect_header(letter, "scenesync-truncated", "1");
+    expect_header(letter, "trace", "42");
+    cr_assert_eq(letter->outgoing.value.size, 0);
+    cr_assert_not(span_is_absent(letter->outgoing.value), "empty, not absent");
 }
 
 Test(outbox_shrink, dead_letter_loses_the_records_headers_last)
 {
-    static const struct record_header headers[] = {
-        {.name = "trace", .value = {(const uint8_t *)"42", 2}}};
-    posting.original_headers = headers;
-    posting.original_header_count = 1;
-    deliver("{'session_id':'s','operations':5}");
-    struct letter *letters[4];
-    (void)post(letters);
-    cr_assert_eq(outbox_shrink(&posting.outbox, letters[0]), OUTBOX_SHRUNK);
-    cr_assert_eq(outbox_shrink(&posting.outbox, letters[0]), OUTBOX_SHRUNK);
-    expect_dead(letters[0], "wrong_type");
-    expect_header(letters[0], "scenesync-truncated", "1");
-    cr_assert_str_neq(letters[0]->outgoing.headers[0].name, "trace");
-    cr_assert_eq(outbox_shrink(&posting.outbox, letters[0]), OUTBOX_CANNOT_SHRINK);
+    struct letter *const letter = shrink_dead_letter();
+    cr_assert_eq(outbox_shrink(&posting.outbox, letter), OUTBOX_SHRUNK);
+    expect_dead(letter, "wrong_type");
+    expect_header(letter, "scenesync-truncated", "1");
+    cr_assert_str_neq(letter->outgoing.headers[0].name, "trace");
+    cr_assert_eq(outbox_shrink(&posting.outbox, letter), OUTBOX_CANNOT_SHRINK);
 }
 
 Test(outbox_shrink, result_leaves_out_more_each_time)
