@@ -8,7 +8,8 @@
 #include "tests/support/sent_batch.h"
 #include "tests/support/source_fixture.h"
 
-TestSuite(source_group, .init = source_fixture_start, .fini = source_fixture_stop, .timeout = 120);
+TestSuite(source_group, .init = source_fixture_start, .fini = source_fixture_stop,
+          .timeout = FIXTURE_SUITE_S);
 
 Test(source_group, settled_records_are_not_delivered_to_the_next_member)
 {
@@ -79,7 +80,7 @@ Test(source_group, tells_the_offsets_that_kafka_confirmed)
 static void wait_for_sharing(struct record_source *const sources[2], size_t count)
 {
     struct record record;
-    uint64_t deadline_ms = now_ms() + (uint64_t)2 * FIXTURE_PATIENCE_MS;
+    uint64_t deadline_ms = now_ms() + FIXTURE_SHARING_MS;
     for (;;) {
         size_t first = source_assigned_count(sources[0]);
         size_t second = source_assigned_count(sources[1]);
@@ -146,7 +147,7 @@ Test(source_group, ignores_a_settlement_from_before_a_rebalance)
     struct record records[2];
     poll_records(sources[0], records, 2);
     sources[1] = create_source();
-    uint64_t deadline_ms = now_ms() + FIXTURE_PATIENCE_MS;
+    uint64_t deadline_ms = now_ms() + FIXTURE_SHARING_MS;
     struct record again[2];
     size_t again_count = 0;
     while (again_count < 2) {

@@ -1,28 +1,32 @@
 /* A partition that was paused because it held too much, across rebalances. */
 #include <criterion/criterion.h>
 
+#include "tests/support/child_process.h"
 #include "tests/support/source_fixture.h"
 #include "worker/assignment.h"
 
 /* More than a partition is paused at, so that the rest stays in Kafka. */
-enum { COUNT = 4 * ASSIGNMENT_HELD_RECORDS_MAX };
+enum { COUNT = 4 * ASSIGNMENT_HELD_RECORDS_MAX, SERVE_MS = 5 };
 
-TestSuite(source_pause, .init = source_fixture_start, .fini = source_fixture_stop, .timeout = 120);
+TestSuite(source_pause, .init = source_fixture_start, .fini = source_fixture_stop,
+          .timeout = FIXTURE_SUITE_S);
 
 /* Serves the sources without taking a record, as a cycle does that waits for the store, until each
  * holds `count_each` partitions. */
 static void serve_until(struct record_source *const sources[], size_t source_count,
                         size_t count_each)
 {
-    uint64_t deadline_ms = now_ms() + FIXTURE_PATIENCE_MS;
+    uint64_t deadline_ms = now_ms() + FIXTURE_SHARING_MS;
     size_t ready_count = 0;
     while (ready_count < source_count) {
-        cr_assert_lt(now_ms(), deadline_ms);
+        cr_assert_lt(now_ms(), deadline_ms, "%zu of %zu members hold %zu each", ready_count,
+                     source_count, count_each);
         ready_count = 0;
         for (size_t i = 0; i < source_count; i++) {
             source_service(sources[i]);
             ready_count += source_assigned_count(sources[i]) == count_each ? 1 : 0;
         }
+        sleep_ms(SERVE_MS);
     }
 }
 
@@ -30,6 +34,7 @@ static void serve_for(struct record_source *source, uint64_t wait_ms)
 {
     for (uint64_t end_ms = now_ms() + wait_ms; now_ms() < end_ms;) {
         source_service(source);
+        sleep_ms(SERVE_MS);
     }
 }
 

@@ -11,7 +11,16 @@
 #include "tests/support/kafka_broker.h"
 #include "worker/source.h"
 
-enum { FIXTURE_POLL_MS = 100, FIXTURE_PATIENCE_MS = 30000 };
+enum {
+    FIXTURE_POLL_MS = 100,
+    FIXTURE_PATIENCE_MS = 30000,
+
+    /* Until two members share the partitions. librdkafka's mock broker refuses the SyncGroup of a
+     * member that comes after the leader's, which a real one answers; the member joins again, and
+     * each such round takes 5 s. By cooperative-sticky, of two rounds, every second one ends so. */
+    FIXTURE_SHARING_MS = 120000,
+    FIXTURE_SUITE_S = 300, /* a suite's time-out in which that has its place */
+};
 
 struct source_fixture {
     struct kafka_broker *broker;
