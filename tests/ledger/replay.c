@@ -90,12 +90,37 @@ static uint64_t index_of(const struct value *entry)
     return index;
 }
 
-/* Whether the commit was refused so often that nothing of this attempt was tried. */
-static bool reports_lost_races(const struct model_run *run, const struct value *map)
+/* What was said of an attempt: by its result or, where the worker died before that was published,
+ * by the requeue. NULL: nothing. */
+struct report {
+    const struct value *conflicts, *failed_operations;
+};
+
+static struct report read_report(const struct ledger *ledger, const struct step *step,
+                                 struct pool *pool)
 {
-    const struct value *const list = value_find(map, "failed_operations");
-    for (const struct value *entry = list == NULL ? NULL : list->first; entry != NULL;
-         entry = entry->next) {
+    const struct result *const result = story_result(ledger, step->story, step->attempt);
+    if (result != NULL) {
+        const struct value *const map = value_read(result->record->value, pool);
+        return (struct report){.conflicts = value_find(map, "conflicts"),
+                               .failed_operations = value_find(map, "failed_operations")};
+    }
+    size_t first;
+    if (story_requeues(ledger, step->story, step->attempt + 1, &first) == 0) {
+        return (struct report){0};
+    }
+    const struct requeue *const requeues = ledger->requeues.items;
+    struct model_batch batch;
+    model_batch_read(requeues[first].record->value, &ledger->settings, true, pool, &batch);
+    return (struct report){.conflicts = batch.retry.conflicts,
+                           .failed_operations = batch.retry.failed_operations};
+}
+
+/* Whether the commit was refused so often that nothing of this attempt was tried. */
+static bool reports_lost_races(const struct model_run *run, const struct value *failed_operations)
+{
+    for (const struct value *entry = failed_operations == NULL ? NULL : failed_operations->first;
+         entry != NULL; entry = entry->next) {
         const uint64_t index = index_of(entry);
         if (index < run->batch->operation_count && run->verdicts[index].standing == MODEL_PENDING &&
             is_true(entry, "retryable") && is_text_of(entry, "code", "concurrent_modification")) {
@@ -108,11 +133,10 @@ static bool reports_lost_races(const struct model_run *run, const struct value *
 /* An operation that had no conflict but lost a race for its element reports that. Whether it did
  * cannot be told from the log. */
 static uint64_t grant_lost_races(struct model_attempt *attempt, const struct model_run *run,
-                                 const struct value *map)
+                                 const struct value *conflicts)
 {
     uint64_t count = 0;
-    const struct value *const list = value_find(map, "conflicts");
-    for (const struct value *entry = list == NULL ? NULL : list->first; entry != NULL;
+    for (const struct value *entry = conflicts == NULL ? NULL : conflicts->first; entry != NULL;
          entry = entry->next) {
         const uint64_t index = index_of(entry);
         if (index >= run->batch->operation_count ||
@@ -154,12 +178,10 @@ static void decide(const struct replay *replay, const struct step *step,
     if (step->attempt == 1 && run->verdicts == NULL) {
         begin(replay->ledger, step->story);
     }
-    const struct result *const result = story_result(replay->ledger, step->story, step->attempt);
-    const struct value *const map =
-        result == NULL ? NULL : value_read(result->record->value, &pool);
+    const struct report report = read_report(replay->ledger, step, &pool);
     model_attempt_decide(replay->scene, run, record_time(replay->ledger, step),
-                         reports_lost_races(run, map), attempt);
-    *races = grant_lost_races(attempt, run, map);
+                         reports_lost_races(run, report.failed_operations), attempt);
+    *races = grant_lost_races(attempt, run, report.conflicts);
     pool_free(&pool);
 }
 

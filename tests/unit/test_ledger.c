@@ -72,6 +72,46 @@ Test(ledger, takes_a_lost_race_for_what_it_is)
     cr_assert_eq(told.counts.lost_races, 1);
 }
 
+/* Puts an operation 0 that lost a race before the only conflict that `value` tells. */
+static void add_lost_race(struct span *value)
+{
+    const struct span one = bytes_of_hex("a9636f6e666c6963747391");
+    const struct span two = message_of(
+        "['conflicts',[{'index':0,'reason':'ConcurrentModification','resolution':'keep_remote',"
+        "'resolved':true,'local':{'version':1,'timestamp':1749999100000,'removed':false}},1]]");
+    *value = bytes_with(*value, one, span_make(two.data + 1, two.size - 2));
+}
+
+Test(ledger, takes_a_lost_race_that_only_the_requeue_tells)
+{
+    history_free(&told);
+    history_init(&told);
+    history_batch(&told, 0,
+                  "{'session_id':'s','batch_id':'b1','operations':["
+                  "{'op':'add','timestamp':1749999100000,'element':{'id':'a','kind':{'type':'T'}}}"
+                  "]}");
+    history_batch(&told, 0,
+                  "{'session_id':'s','batch_id':'b2','operations':["
+                  "{'op':'update','timestamp':1749999200000,'id':'a','changes':{'n':1}},"
+                  "{'op':'update','timestamp':1749999200000,'id':'k','changes':{'n':1}}]}");
+    history_batch(&told, 0,
+                  "{'session_id':'s','batch_id':'b3','operations':["
+                  "{'op':'add','timestamp':1749999100000,'element':{'id':'k','kind':{'type':'T'}}}"
+                  "]}");
+    history_retry(&told, "b2");
+    history_store(&told);
+    history_field_of(&told, "s", LEDGER_BATCHES, "b2 ")->is_gone = true;
+    told.config.records_are_kept = false;
+    result_of("b2", 1)->is_gone = true; /* a crash between the requeue and it */
+    struct span *const final = &result_of("b2", 2)->record.value;
+    *final = bytes_with(*final, bytes_of_hex("ae636f6e666c6963745f636f756e7401"),
+                        bytes_of_hex("ae636f6e666c6963745f636f756e7402"));
+    add_lost_race(final);
+    add_lost_race(&history_record_of(&told, LEDGER_RETRY, 0)->record.value);
+    cr_assert(history_check(&told), "%s", told.findings);
+    cr_assert_eq(told.counts.lost_races, 1);
+}
+
 Test(ledger, forgives_records_that_were_evicted)
 {
     history_field_of(&told, "s1", LEDGER_BATCHES, "b2 ann")->is_gone = true;
