@@ -286,7 +286,13 @@ static enum verdict recognise_delivery(struct scene_work *work, const struct del
         .record = span_is_absent(known->value) ? NULL : &known->record,
         .position = scene_position(work->scene, delivery->position_name),
     };
-    return recognise(&arrived);
+    enum verdict verdict = recognise(&arrived);
+    /* Where no record can be read, that there is none says nothing of a retry. It is answered and
+     * dead-lettered, for its operations are nowhere else. */
+    bool is_unknown = work->mode == WORK_UNRECORDED && verdict == VERDICT_STALE &&
+                      delivery->batch.retry != NULL && arrived.record == NULL &&
+                      !is_behind_position(work, delivery);
+    return is_unknown ? VERDICT_NEW : verdict;
 }
 
 /* The committed offsets of every partition that the portion's deliveries came from; absent: no

@@ -281,18 +281,25 @@ static bool take_elements(struct scene_work *work, const struct work_context *co
     return true;
 }
 
+/* Takes what can be read of the records; one that cannot counts as absent, and fails the load. */
 static bool take_records(struct scene_work *work, struct arena *arena, struct error *error)
 {
+    bool is_good = true;
     for (size_t i = 0; i < work->fields.count; i++) {
         struct known_record *known = &work->known[i];
         known->value = work->load.record_values[i];
         known->is_uncommitted = false;
-        if (!span_is_absent(known->value) &&
-            !record_decode(known->value, arena, &known->record, error)) {
+        if (span_is_absent(known->value) ||
+            record_decode(known->value, arena, &known->record, error)) {
+            continue;
+        }
+        known->value = (struct span){0};
+        is_good = false;
+        if (error->code == ERROR_OUT_OF_MEMORY) {
             return false;
         }
     }
-    return true;
+    return is_good;
 }
 
 static void take_positions(struct scene_work *work)

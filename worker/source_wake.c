@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "worker/source_internal.h"
+#include "worker/source_watch.h"
 #include "worker/ticker.h"
 
 enum {
@@ -33,10 +34,8 @@ static void look(struct ticker *ticker, void *context)
     wake->taken_bytes = is_due ? 0 : wake->taken_bytes;
     (void)pthread_mutex_unlock(&wake->lock);
     if (is_due) {
-        int64_t low = 0;
-        int64_t high = 0;
-        (void)rd_kafka_query_watermark_offsets(wake->source->consumer, topic, partition, &low,
-                                               &high, ANSWER_WAIT_MS);
+        int64_t end = 0;
+        (void)!source_query_end(wake->source, topic, partition, ANSWER_WAIT_MS, &end);
     }
 }
 

@@ -217,6 +217,43 @@ Test(poison, scene_that_the_store_refuses_fails_alone)
     cr_assert_eq(world_records(world, TOPIC_RETRY_1).count, 0);
 }
 
+/* What waits for its retry must not be taken for dealt with because nobody can look. */
+Test(poison, retry_of_a_scene_that_is_unreadable_by_then_fails)
+{
+    world = world_create(1, 1);
+    world_set(world, "retry.initial_delay_ms=2000");
+    world_send(world, 0, sent_batch("s1", "b1", op_move("a", 1, 1000)));
+    world_start_worker(world);
+    const struct sync_result first = world_await_results(world, "b1", 1).items[0];
+    cr_assert_eq(first.pending_count, 1);
+    REDIS_RUN(world_redis(world), "HSET", "scene:{s1}", "version", "mine");
+    world_settle(world);
+    const struct sync_result last = world_await_results(world, "b1", 2).items[1];
+    cr_assert(last.final);
+    cr_assert_eq(failure_at(&last, 0)->code, ERROR_STORE_ERROR);
+    const struct record_list dead = world_records(world, TOPIC_DEAD);
+    cr_assert_eq(dead.count, 1);
+    cr_assert_str_eq(world_header(&dead.items[0], "scenesync-error-code"), "store_error");
+}
+
+/* Bytes that are no record are nobody's use of the name. */
+Test(poison, record_that_is_unreadable_fails_its_batch_alone)
+{
+    world = world_create(1, 1);
+    REDIS_RUN(world_redis(world), "HSET", "scene:{s1}:batches", "b1 ", "mine");
+    world_send(world, 0, sent_batch("s1", "b1", op_add("a", 1, 1000)));
+    world_send(world, 0, sent_batch("s2", "b2", op_add("a", 1, 1000)));
+    world_start_worker(world);
+    world_settle(world);
+    const struct sync_result result = world_result(world, "b1");
+    cr_assert_eq(failure_at(&result, 0)->code, ERROR_STORE_ERROR);
+    const struct record_list dead = world_records(world, TOPIC_DEAD);
+    cr_assert_eq(dead.count, 1);
+    cr_assert_str_eq(world_header(&dead.items[0], "scenesync-error-code"), "store_error");
+    const struct sync_result good = world_result(world, "b2");
+    cr_assert(sync_result_is_success(&good));
+}
+
 /* One element that nobody can read is one operation's failure, not its scene's. */
 Test(poison, element_that_is_unreadable_fails_alone)
 {
