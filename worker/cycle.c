@@ -166,6 +166,7 @@ static enum cycle_outcome publish_works(struct cycle *cycle, struct run *run, st
 static bool shrink_run(struct cycle *cycle, const struct run *run)
 {
     cycle_drain_store(cycle);
+    cycle_note_sent(run);
     scene_cache_clear(cycle->cache); /* it holds changes that were never committed */
     bool was_last_resort = cycle->must_fail_run;
     cycle->must_fail_run = run->count <= 1;

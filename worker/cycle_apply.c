@@ -95,16 +95,18 @@ void cycle_drain_store(struct cycle *cycle)
     }
 }
 
-/* Notes for the records whose commits went out that nothing of them was published: the first answer
- * to them is no duplicate. */
-static void note_sent(const struct run *run)
+void cycle_note_sent(const struct run *run)
 {
     for (size_t i = 0; i < run->work_count; i++) {
         const struct scene_work *work = &run->works[i];
         for (size_t k = 0; k < work->delivery_count; k++) {
             const struct delivery *delivery = work->deliveries[k];
-            bool is_committed = k < work->begin && delivery->verdict == VERDICT_NEW;
-            run->records[delivery - run->deliveries].was_sent = delivery->was_sent || is_committed;
+            struct record *record = &run->records[delivery - run->deliveries];
+            bool is_committed = k < work->begin;
+            record->was_sent =
+                delivery->was_sent || (is_committed && delivery->verdict == VERDICT_NEW);
+            record->was_refused =
+                delivery->was_refused || (is_committed && delivery->verdict == VERDICT_REUSED);
         }
     }
 }
@@ -114,7 +116,7 @@ static enum cycle_outcome repeat_run(struct cycle *cycle)
 {
     const struct run *run = &cycle->now->run;
     cycle_drain_store(cycle);
-    note_sent(run);
+    cycle_note_sent(run);
     watermark_doubt(cycle->watermark);
     cycle->parts.stats->cycles_repeated++;
     struct log_line line;

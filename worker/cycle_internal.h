@@ -92,6 +92,10 @@ cycle_group(struct cycle *cycle, const struct work_context *context, struct erro
 enum cycle_outcome cycle_apply(struct cycle *cycle, const struct work_context *context,
                                struct error *error);
 
+/** Notes for the records whose commits took effect, or may have, that nothing of them was
+ * published: the first answer to them is no duplicate, and a refusal stays one. */
+void cycle_note_sent(const struct run *run);
+
 /** Waits for all requests: they point into the cycle's memory. */
 void cycle_drain_store(struct cycle *cycle);
 

@@ -59,6 +59,7 @@ bool delivery_decode(const struct record *record, const struct settings *setting
                    .offset = record->offset},
         .arrival_ms = arrival_of(record),
         .was_sent = record->was_sent,
+        .was_refused = record->was_refused,
     };
     delivery.record_time_ms =
         record->timestamp_ms >= 0 ? record->timestamp_ms : (int64_t)delivery.arrival_ms;

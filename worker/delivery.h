@@ -29,6 +29,7 @@ struct delivery {
     struct span
         result_bytes; /* the result, where its record has it as it is published; or absent */
     bool was_sent;    /* a commit with it went out before, and nothing was published yet */
+    bool was_refused; /* a commit that passed by it went out: its name was used before */
     bool is_replay;   /* the store lost it, or what came before it (watermark.h) */
     struct span mark; /* what the watermark must say for its commit to take effect */
 };

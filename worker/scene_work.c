@@ -431,7 +431,9 @@ static void take_commit(struct scene_work *work, const struct work_context *cont
         return;
     case STORE_UNKNOWN:
         for (size_t i = work->begin; i < work->end; i++) {
-            work->deliveries[i]->was_sent = true;
+            struct delivery *delivery = work->deliveries[i];
+            delivery->was_sent = true;
+            delivery->was_refused = delivery->verdict == VERDICT_REUSED;
         }
         scene_forget(work->scene, false);
         work->state = WORK_READ;

@@ -298,3 +298,37 @@ Test(dedupe, time_to_live_of_records_is_not_set_anew_with_every_batch)
     const long second_ms = strtol(world_redis_command(world, ask), NULL, 10);
     cr_assert(second_ms > 0 && second_ms <= 80000000, "%ld", second_ms);
 }
+
+/* A retry that is settled first after the records had expired makes their key anew. */
+Test(dedupe, records_that_a_retry_makes_anew_have_a_time_to_live)
+{
+    static const char *const expire[] = {"DEL", "scene:{s1}:batches", NULL};
+    static const char *const ask[] = {"PTTL", "scene:{s1}:batches", NULL};
+    world = world_create(1, 1);
+    struct worker_process *const worker = world_start_worker(world);
+    world_send(world, 0, sent_batch("s1", "b1", op_add("a", 1, 1000)));
+    await_committed(1);
+    worker_process_signal(worker, SIGTERM);
+    cr_assert_eq(worker_process_await_exit(worker, WORLD_WAIT_MS), 0);
+    cr_assert_str_eq(world_redis_command(world, expire), "1");
+    world_start_worker(world);
+    world_send(world, 0, sent_batch("s1", "b2", op_move("missing", 1, 1000)));
+    cr_assert(world_await_results(world, "b2", 2).items[1].final);
+    cr_assert_gt(strtol(world_redis_command(world, ask), NULL, 10), 86400000);
+}
+
+/* Batches of one scene that come by several partitions in turn, so that always the same one has the
+ * commit that decides which records are still needed. */
+Test(dedupe, records_of_all_partitions_are_evicted)
+{
+    enum { PARTITIONS = 2, KEPT = 4, SENT = 32 };
+    world = world_create(PARTITIONS, 1);
+    world_set(world, "dedupe.max_batches=%d", KEPT);
+    world_start_worker(world);
+    for (int i = 0; i < SENT; i++) {
+        world_send(world, i % PARTITIONS,
+                   sent_batch("s1", text_of_format("b%d", i), op_add("a", i, 1000 + i)));
+        world_settle(world);
+    }
+    cr_assert_leq(stored_records(), 2 * KEPT + 1);
+}
