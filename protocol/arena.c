@@ -22,6 +22,11 @@ void arena_init(struct arena *arena, size_t bytes_max)
     *arena = (struct arena){.bytes_max = bytes_max};
 }
 
+void arena_set_cap(struct arena *arena, size_t bytes_max)
+{
+    arena->bytes_max = bytes_max > arena->used_bytes ? bytes_max : arena->used_bytes;
+}
+
 void arena_deinit(struct arena *arena)
 {
     struct arena_block *block = arena->first;

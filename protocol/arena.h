@@ -22,6 +22,9 @@ struct arena {
 void arena_init(struct arena *arena, size_t bytes_max);
 void arena_deinit(struct arena *arena);
 
+/** Another cap. What is handed out already stays, and may be more. */
+void arena_set_cap(struct arena *arena, size_t bytes_max);
+
 /** Forgets everything; keeps the blocks up to 48 MiB for the next round and frees what is above. */
 void arena_reset(struct arena *arena);
 

@@ -256,16 +256,32 @@ static void settle_run(struct cycle *cycle)
     }
 }
 
+/* Brings the run's batches into the store. A run of several records that reads too much is made
+ * smaller; what comes behind this has the whole arena. */
+static enum cycle_outcome apply_run(struct cycle *cycle, const struct work_context *context,
+                                    struct error *error)
+{
+    struct arena *arena = &cycle->now->arena;
+    bool is_shared = cycle->now->run.count > 1;
+    arena_set_cap(arena, is_shared ? CYCLE_ARENA_SHARED_BYTES_MAX : CYCLE_ARENA_BYTES_MAX);
+    enum cycle_outcome outcome = CYCLE_FATAL;
+    if (cycle_group(cycle, context, error)) {
+        fault_reach(cycle->parts.faults, FAULT_AFTER_DECODE);
+        outcome = cycle_apply(cycle, context, error);
+    }
+    arena_set_cap(arena, CYCLE_ARENA_BYTES_MAX);
+    return outcome;
+}
+
 static enum cycle_outcome run_once(struct cycle *cycle, struct error *error)
 {
     struct run *run = &cycle->now->run;
     struct work_context context = work_context_of(cycle);
     patience_begin(&cycle->patience);
-    if (!cycle_decode(cycle, error) || !cycle_group(cycle, &context, error)) {
+    if (!cycle_decode(cycle, error)) {
         return CYCLE_FATAL;
     }
-    fault_reach(cycle->parts.faults, FAULT_AFTER_DECODE);
-    enum cycle_outcome outcome = cycle_apply(cycle, &context, error);
+    enum cycle_outcome outcome = apply_run(cycle, &context, error);
     if (outcome == CYCLE_WORKED) {
         fault_reach(cycle->parts.faults, FAULT_AFTER_COMMIT);
         outcome = publish_works(cycle, run, error);

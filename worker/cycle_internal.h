@@ -18,6 +18,9 @@ enum {
     CYCLE_RECORDS_MAX = 4096,
     CYCLE_PAYLOAD_BYTES_MAX = 6 << 20,
     CYCLE_ARENA_BYTES_MAX = 512 << 20,
+    /* Of a run of several records, which can be made smaller. What is read of large elements is
+     * there twice, as their documents too, beside the cache and what is sent to the store. */
+    CYCLE_ARENA_SHARED_BYTES_MAX = 256 << 20,
     CYCLE_STORE_POLL_MS = 100
 };
 

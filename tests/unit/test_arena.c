@@ -37,6 +37,19 @@ Test(arena, refuses_what_is_beyond_the_cap_and_goes_on_below_it)
     arena_deinit(&arena);
 }
 
+Test(arena, keeps_what_is_beyond_a_lower_cap_and_hands_out_no_more)
+{
+    struct arena arena;
+    arena_init(&arena, 1024);
+    cr_assert_not_null(arena_alloc(&arena, 512));
+    arena_set_cap(&arena, 256);
+    cr_assert_null(arena_alloc(&arena, 1));
+    cr_assert_eq(arena.used_bytes, 512);
+    arena_set_cap(&arena, 1024);
+    cr_assert_not_null(arena_alloc(&arena, 512));
+    arena_deinit(&arena);
+}
+
 Test(arena, refuses_sizes_that_overflow)
 {
     struct arena arena;
