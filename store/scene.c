@@ -132,6 +132,8 @@ void scene_forget(struct scene *scene, bool keep_first_look)
 {
     scene->is_loaded = false;
     scene->is_complete = false;
+    scene->version =
+        scene->committed_version; /* where nothing can be read, that is the latest known */
     scene->expiry_set_ms = 0;
     scene->dirty_count = 0;
     for (size_t i = 0; i < scene->position_count; i++) {

@@ -219,7 +219,7 @@ static enum cycle_outcome raise_watermark(struct cycle *cycle, const struct run 
         watermark_raise(cycle->watermark, run->records, run->count, store_epoch(cycle->parts.store),
                         &cycle->now->arena);
     if (outcome == WATERMARK_AGAIN) {
-        cycle->parts.stats->cycles_repeated++;
+        cycle_note_repeated(cycle);
     }
     return outcome_of(cycle, outcome, error);
 }

@@ -111,19 +111,23 @@ void cycle_note_sent(const struct run *run)
     }
 }
 
-/* The run begins anew in the next cycle, with what is still this worker's. */
-static enum cycle_outcome repeat_run(struct cycle *cycle)
+void cycle_note_repeated(struct cycle *cycle)
 {
-    const struct run *run = &cycle->now->run;
-    cycle_drain_store(cycle);
-    cycle_note_sent(run);
-    watermark_doubt(cycle->watermark);
     cycle->parts.stats->cycles_repeated++;
     struct log_line line;
     log_begin(&line, cycle->parts.log, LOG_INFO,
               "cycle repeated: the store's connection or the watermark changed");
-    log_uint(&line, "records", run->count);
+    log_uint(&line, "records", cycle->now->run.count);
     log_end(&line);
+}
+
+/* The run begins anew in the next cycle, with what is still this worker's. */
+static enum cycle_outcome repeat_run(struct cycle *cycle)
+{
+    cycle_drain_store(cycle);
+    cycle_note_sent(&cycle->now->run);
+    watermark_doubt(cycle->watermark);
+    cycle_note_repeated(cycle);
     return CYCLE_AGAIN;
 }
 

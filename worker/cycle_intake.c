@@ -117,9 +117,14 @@ static bool mark_delivery(struct cycle *cycle, struct delivery *delivery,
     return !span_is_absent(delivery->mark);
 }
 
-/* Counts and logs what became of decoding, once the run is sure to begin. */
-static void note_decoded(struct cycle *cycle, const struct delivery *delivery)
+/* Counts and logs what became of decoding, once the run is sure to begin, and once for a record. */
+static void note_decoded(struct cycle *cycle, const struct delivery *delivery,
+                         struct record *record)
 {
+    if (record->was_noted) {
+        return;
+    }
+    record->was_noted = true;
     if (delivery->refusal.code != ERROR_NONE) {
         cycle->parts.stats->batches_refused++;
         cycle_log_refusal(cycle->parts.log, delivery);
@@ -140,7 +145,7 @@ bool cycle_decode(struct cycle *cycle, struct error *error)
         if (!mark_delivery(cycle, delivery, i > 0 ? delivery - 1 : NULL)) {
             return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a cycle's deliveries");
         }
-        note_decoded(cycle, delivery);
+        note_decoded(cycle, delivery, &run->records[i]);
     }
     return true;
 }

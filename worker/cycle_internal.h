@@ -99,6 +99,9 @@ enum cycle_outcome cycle_apply(struct cycle *cycle, const struct work_context *c
  * published: the first answer to them is no duplicate, and a refusal stays one. */
 void cycle_note_sent(const struct run *run);
 
+/** Counts and logs that the run begins anew. */
+void cycle_note_repeated(struct cycle *cycle);
+
 /** Waits for all requests: they point into the cycle's memory. */
 void cycle_drain_store(struct cycle *cycle);
 

@@ -29,6 +29,7 @@ struct record {
     bool log_append_time;           /* the topic stamped it */
     bool was_sent;                  /* the cycle's: committed or sent to be, not published yet */
     bool was_refused;               /* the cycle's: the same, as one whose name was used before */
+    bool was_noted;                 /* the cycle's: what is wrong with it was counted and logged */
     struct span key;                /* absent where the record has none */
     struct span value;              /* never absent; empty for a tombstone record */
     uint64_t received_monotonic_ms; /* or when it became due, if that was later */

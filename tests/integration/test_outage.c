@@ -3,8 +3,10 @@
  * and no attempt is spent. The broker: test_outage_mock.c.
  */
 #include <criterion/criterion.h>
+#include <signal.h>
 
 #include "tests/support/child_process.h"
+#include "tests/support/messages.h"
 #include "tests/support/moves.h"
 
 enum { MOVES_BEFORE = 100, MOVES_DURING = 100, MOVES_AFTER = 30 };
@@ -91,4 +93,25 @@ Test(outage, worker_that_starts_before_redis_waits_for_it)
     redis_server_await(world_redis(world));
     world_settle(world);
     moves_expect_told_once(world, MOVES_AFTER);
+}
+
+/* A run that has nothing to store is published while the store is away, and begins anew after it.
+ */
+Test(outage, refused_message_that_is_looked_at_again_counts_once)
+{
+    world = world_create(1, 1);
+    struct worker_process *const worker = world_start_worker(world);
+    world_send(world, 0, sent_batch("s1", "b1", op_add("a", 1, 1000)));
+    world_settle(world);
+    redis_server_pause(world_redis(world));
+    worker_process_await_log(worker, "store connection lost", WORLD_WAIT_MS);
+    world_send(world, 0, message_of("{'session_id':'s1','operations':5}"));
+    (void)world_await_records(world, TOPIC_DEAD, 1);
+    redis_server_resume(world_redis(world));
+    worker_process_await_log(worker, "cycle repeated", WORLD_WAIT_MS);
+    world_settle(world);
+    worker_process_signal(worker, SIGTERM);
+    cr_assert_eq(worker_process_await_exit(worker, WORLD_WAIT_MS), 0);
+    cr_assert_eq(worker_process_log_count(worker, "batch refused"), 1);
+    cr_assert_eq(worker_process_log_count(worker, " refused=1 "), 1);
 }

@@ -236,6 +236,22 @@ Test(poison, retry_of_a_scene_that_is_unreadable_by_then_fails)
     cr_assert_str_eq(world_header(&dead.items[0], "scenesync-error-code"), "store_error");
 }
 
+/* A version that was decided and never written is nobody's. */
+Test(poison, failure_names_the_version_that_the_scene_had)
+{
+    world = world_create(1, 1);
+    world_start_worker(world);
+    world_send(world, 0, sent_batch("s1", "b1", op_add("a", 1, 1000)));
+    cr_assert_eq(world_await_results(world, "b1", 1).items[0].scene_version, 1);
+    static const char *const removed[] = {"DEL", "scene:{s1}", NULL};
+    cr_assert_str_eq(world_redis_command(world, removed), "1");
+    REDIS_RUN(world_redis(world), "SET", "scene:{s1}", "mine");
+    world_send(world, 0, sent_batch("s1", "b2", op_add("b", 1, 1000)));
+    const struct sync_result result = world_await_results(world, "b2", 1).items[0];
+    cr_assert_eq(failure_at(&result, 0)->code, ERROR_STORE_ERROR);
+    cr_assert_eq(result.scene_version, 1);
+}
+
 /* Bytes that are no record are nobody's use of the name. */
 Test(poison, record_that_is_unreadable_fails_its_batch_alone)
 {
