@@ -350,21 +350,49 @@ static enum outbox_shrinking drop_original_headers(struct letter *letter)
     return OUTBOX_SHRUNK;
 }
 
-/* First goes the value, then the record's headers. */
-static enum outbox_shrinking shrink_dead(struct outbox *outbox, struct letter *letter)
+/* Puts a header behind the others that says what was left out. */
+static bool mark_left_out(struct outbox *outbox, struct letter *letter, const char *name)
 {
-    struct outgoing *outgoing = &letter->outgoing;
-    if (outgoing->value.size == 0) {
-        return drop_original_headers(letter);
-    }
     struct record_header *headers =
-        begin_headers(outbox, letter, outgoing->headers, outgoing->header_count);
-    if (headers == NULL) {
+        begin_headers(outbox, letter, letter->outgoing.headers, letter->outgoing.header_count);
+    if (headers != NULL) {
+        add_header(letter, headers, name, flag_text(true));
+    }
+    return headers != NULL;
+}
+
+static enum outbox_shrinking drop_value(struct outbox *outbox, struct letter *letter)
+{
+    if (!mark_left_out(outbox, letter, "scenesync-truncated")) {
         return OUTBOX_NO_MEMORY;
     }
-    add_header(letter, headers, "scenesync-truncated", flag_text(true));
-    outgoing->value = span_make("", 0);
+    letter->outgoing.value = span_make("", 0);
     return OUTBOX_SHRUNK;
+}
+
+/* Without a key the partitioner would choose at random: copies of one letter shall stay together,
+ * and partition 0 is the one that every topic has. */
+static enum outbox_shrinking drop_key(struct outbox *outbox, struct letter *letter)
+{
+    if (!mark_left_out(outbox, letter, "scenesync-truncated-key")) {
+        return OUTBOX_NO_MEMORY;
+    }
+    letter->outgoing.key = (struct span){0};
+    letter->outgoing.partition = 0;
+    return OUTBOX_SHRUNK;
+}
+
+/* First goes the value, then the record's headers, then its key: no limit but the topic's holds for
+ * a key, so it can be what is too large. */
+static enum outbox_shrinking shrink_dead(struct outbox *outbox, struct letter *letter)
+{
+    if (letter->outgoing.value.size > 0) {
+        return drop_value(outbox, letter);
+    }
+    if (letter->original_header_count > 0) {
+        return drop_original_headers(letter);
+    }
+    return letter->outgoing.key.size > 0 ? drop_key(outbox, letter) : OUTBOX_CANNOT_SHRINK;
 }
 
 enum outbox_shrinking outbox_shrink(struct outbox *outbox, struct letter *letter)

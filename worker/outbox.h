@@ -53,8 +53,9 @@ enum outbox_shrinking {
 
 /**
  * Makes a letter smaller that the broker refused for its size: a dead letter loses its value and
- * says `scenesync-truncated`, then the record's own headers; a result leaves out more; a requeue
- * loses the record's headers only.
+ * says `scenesync-truncated`, then the record's own headers, then its key and says
+ * `scenesync-truncated-key`; a result leaves out more; a requeue loses the record's headers only.
+ * The keys of the last two are session_ids, which are short.
  */
 enum outbox_shrinking outbox_shrink(struct outbox *outbox, struct letter *letter);
 

@@ -11,7 +11,7 @@ static void log_too_large(const struct publish_parts *parts, const struct letter
     struct log_line line;
     log_begin(&line, parts->log, LOG_ERROR, "message too large for its topic");
     log_text(&line, "topic", letter->outgoing.topic);
-    log_uint(&line, "bytes", letter->outgoing.value.size);
+    log_uint(&line, "bytes", letter->outgoing.key.size + letter->outgoing.value.size);
     log_text(&line, "cure", "raise the topic's max.message.bytes; it is sent again every 5 s");
     log_end(&line);
 }

@@ -42,14 +42,39 @@ Test(outbox_shrink, dead_letter_loses_its_value_and_says_so)
     cr_assert_not(span_is_absent(letter->outgoing.value), "empty, not absent");
 }
 
-Test(outbox_shrink, dead_letter_loses_the_records_headers_last)
+Test(outbox_shrink, dead_letter_loses_the_records_headers_next)
 {
     struct letter *const letter = shrink_dead_letter();
     cr_assert_eq(outbox_shrink(&posting.outbox, letter), OUTBOX_SHRUNK);
     expect_dead(letter, "wrong_type");
     expect_header(letter, "scenesync-truncated", "1");
     cr_assert_str_neq(letter->outgoing.headers[0].name, "trace");
+    cr_assert(span_is_absent(header_of(letter, "scenesync-truncated-key")));
+}
+
+Test(outbox_shrink, dead_letter_loses_its_key_last_and_says_so)
+{
+    struct letter *const letter = shrink_dead_letter();
+    cr_assert_eq(outbox_shrink(&posting.outbox, letter), OUTBOX_SHRUNK);
+    cr_assert_eq(outbox_shrink(&posting.outbox, letter), OUTBOX_SHRUNK);
+    cr_assert(span_is_absent(letter->outgoing.key));
+    cr_assert_eq(letter->outgoing.partition, 0, "not one at random");
+    expect_header(letter, "scenesync-truncated-key", "1");
+    expect_header(letter, "scenesync-truncated", "1");
+    expect_header(letter, "scenesync-error-code", "wrong_type");
+    expect_header(letter, "scenesync-source", "scene.ops/3/7");
     cr_assert_eq(outbox_shrink(&posting.outbox, letter), OUTBOX_CANNOT_SHRINK);
+}
+
+Test(outbox_shrink, dead_letter_without_a_value_is_not_called_truncated)
+{
+    deliver_bytes(span_make("", 0));
+    struct letter *letters[4];
+    cr_assert_eq(post(letters), 1);
+    cr_assert_eq(outbox_shrink(&posting.outbox, letters[0]), OUTBOX_SHRUNK);
+    cr_assert(span_is_absent(letters[0]->outgoing.key));
+    cr_assert(span_is_absent(header_of(letters[0], "scenesync-truncated")));
+    expect_header(letters[0], "scenesync-truncated-key", "1");
 }
 
 Test(outbox_shrink, result_leaves_out_more_each_time)
