@@ -2,8 +2,10 @@
 
 #include <assert.h>
 
+#include "protocol/decimal.h"
+
 enum {
-    DEAD_BATCH_ID_BYTES_MAX = 310,
+    DEAD_BATCH_ID_BYTES_MAX = 310, /* with ":dlq-999" still within the 320 of a batch_id */
     FRAME_BYTES_MAX = 256 /* a session_id of 64, two headers, a batch of one record: about 210 */
 };
 
@@ -183,17 +185,25 @@ static bool select_dead(const struct sync_result *result, const struct batch *ba
     return true;
 }
 
-static struct span dead_batch_id(struct span batch_id, struct arena *arena)
+/* Two attempts can have a dead letter each, with other operations: under one name the second that
+ * is produced again would be refused as batch_id_reused. Only one attempt is the last. */
+static struct span dead_batch_id(const struct sync_result *result, struct span batch_id,
+                                 struct arena *arena)
 {
-    static const char suffix[] = ":dlq";
+    char suffix[sizeof(":dlq-") + DECIMAL_BYTES_MAX] = ":dlq-";
+    size_t suffix_size = strlen(":dlq");
+    if (!result->final) {
+        suffix_size = strlen(":dlq-");
+        suffix_size += decimal_write(result->attempts, suffix + suffix_size);
+    }
     size_t kept = batch_id.size < DEAD_BATCH_ID_BYTES_MAX ? batch_id.size : DEAD_BATCH_ID_BYTES_MAX;
-    uint8_t *id = arena_alloc(arena, kept + sizeof(suffix) - 1);
+    uint8_t *id = arena_alloc(arena, kept + suffix_size);
     if (id == NULL) {
         return (struct span){0};
     }
     memcpy(id, batch_id.data, kept);
-    memcpy(id + kept, suffix, sizeof(suffix) - 1);
-    return span_make(id, kept + sizeof(suffix) - 1);
+    memcpy(id + kept, suffix, suffix_size);
+    return span_make(id, kept + suffix_size);
 }
 
 bool dead_operations_encode(const struct sync_result *result, const struct batch *batch,
@@ -216,7 +226,7 @@ bool dead_operations_encode(const struct sync_result *result, const struct batch
     }
     struct batch_parts parts = {
         .session_id = batch->session_id,
-        .batch_id = dead_batch_id(batch->batch_id, arena),
+        .batch_id = dead_batch_id(result, batch->batch_id, arena),
         .client_id = batch->client_id,
         .strategy = result->strategy,
         .operations = selection.operations,

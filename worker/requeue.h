@@ -30,8 +30,9 @@ __attribute__((warn_unused_result)) bool requeue_encode(const struct sync_result
 
 /**
  * Encodes the operations of this attempt that are to be dead-lettered as a batch that can be
- * produced again (`<batch_id>:dlq`). `indexes` (arena) and `count` say which original operations
- * they are, `code` why; with count 0 there is nothing to write. Fails with ERROR_OUT_OF_MEMORY.
+ * produced again (`<batch_id>:dlq`, or `<batch_id>:dlq-<attempt>` where other operations wait for a
+ * retry). `indexes` (arena) and `count` say which original operations they are, `code` why; with
+ * count 0 there is nothing to write. Fails with ERROR_OUT_OF_MEMORY.
  */
 struct dead_operations {
     uint32_t *indexes;

@@ -290,6 +290,45 @@ Test(poison, element_that_is_unreadable_fails_alone)
     cr_assert_str_eq(world_redis_command(world, added), "1");
 }
 
+static void expect_dead_operations(const struct kafka_record *dead, const char *batch_id,
+                                   const char *code, const char *indexes)
+{
+    const struct batch batch = world_batch(world, dead->value, false);
+    cr_assert(span_equal_text(batch.batch_id, batch_id), "%.*s", SPAN_ARGS(batch.batch_id));
+    cr_assert_str_eq(world_header(dead, "scenesync-batch-id"), "b1");
+    cr_assert_str_eq(world_header(dead, "scenesync-error-code"), code);
+    cr_assert_str_eq(world_header(dead, "scenesync-indexes"), indexes);
+}
+
+/* What an operator does once both causes are gone: none of the two is taken for the other. */
+Test(poison, dead_letters_of_two_attempts_can_both_be_produced_again)
+{
+    world = world_create(1, 1);
+    world_set(world, "store.cache_bytes=0"); /* a scene in it is not read again after the repair */
+    REDIS_RUN(world_redis(world), "HSET", "scene:{s1}:elements", "a", "mine");
+    world_send(world, 0, sent_batch("s1", "b1", ops(op_move("a", 5, 2000), op_move("b", 6, 2000))));
+    world_start_worker(world);
+    world_settle(world);
+    const struct record_list dead = world_records(world, TOPIC_DEAD);
+    cr_assert_eq(dead.count, 2);
+    expect_dead_operations(&dead.items[0], "b1:dlq-1", "store_error", "0");
+    expect_dead_operations(&dead.items[1], "b1:dlq", "retries_exhausted", "1");
+
+    REDIS_RUN(world_redis(world), "HDEL", "scene:{s1}:elements", "a");
+    world_send(world, 0, sent_batch("s1", "b2", ops(op_add("a", 1, 1000), op_add("b", 1, 1000))));
+    world_send(world, 0, dead.items[0].value);
+    world_send(world, 0, dead.items[1].value);
+    world_settle(world);
+    cr_assert_eq(world_records(world, TOPIC_DEAD).count, 2);
+    const struct sync_result first = world_result(world, "b1:dlq-1");
+    cr_assert(sync_result_is_success(&first));
+    const struct sync_result second = world_result(world, "b1:dlq");
+    cr_assert(sync_result_is_success(&second));
+    const struct scene_view scene = world_scene(world, "s1");
+    cr_assert_eq(scene_view_transform(&scene, "a", "x"), 5);
+    cr_assert_eq(scene_view_transform(&scene, "b", "x"), 6);
+}
+
 /* An element that another program wrote as nothing but its document is version 0, time 0. */
 Test(poison, bare_map_of_another_program_is_an_element)
 {

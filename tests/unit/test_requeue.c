@@ -318,6 +318,46 @@ Test(dead_operations, are_all_that_the_store_refused)
     cr_assert(span_equal_text(dead.message, "WRONGTYPE, said the store"));
 }
 
+/* The store has something under "broken" that is no element, and nothing under "late". */
+#define REFUSED_AND_PENDING BATCH(UPDATE("broken", 1, 100), UPDATE("late", 2, 100))
+
+Test(dead_operations, of_two_attempts_have_two_names)
+{
+    context.retries_max = 1;
+    scene_mark_unreadable(scene_without(scene, "broken"));
+    struct batch batch = batch_of(REFUSED_AND_PENDING);
+    struct sync_result result = batch_process(scene, &batch, &context);
+    struct dead_operations dead;
+    struct batch first = batch_of_bytes(dead_letter(&result, &batch, &dead));
+    cr_assert_eq(dead.code, ERROR_STORE_ERROR);
+    cr_assert_eq(dead.count, 1);
+    cr_expect(span_equal_text(first.batch_id, "b:dlq-1"));
+
+    batch = retry_of_bytes(batch_requeue(&result, &batch));
+    result = batch_process(scene, &batch, &context);
+    struct batch second = batch_of_bytes(dead_letter(&result, &batch, &dead));
+    cr_assert_eq(dead.code, ERROR_RETRIES_EXHAUSTED);
+    cr_assert_eq(dead.count, 1);
+    cr_assert_eq(dead.indexes[0], 1);
+    cr_expect(span_equal_text(second.batch_id, "b:dlq"));
+}
+
+Test(dead_operations, before_the_last_attempt_have_a_batch_id_that_is_valid)
+{
+    scene_mark_unreadable(scene_without(scene, "broken"));
+    char id[320];
+    memset(id, 'x', sizeof(id));
+    struct batch batch = batch_of(REFUSED_AND_PENDING);
+    batch.batch_id = span_make(id, sizeof(id));
+    struct sync_result result = batch_process(scene, &batch, &context);
+    result.attempts = 999;
+    struct dead_operations dead;
+    struct batch again = batch_of_bytes(dead_letter(&result, &batch, &dead));
+    cr_assert_eq(again.batch_id.size, 318);
+    cr_assert_eq(memcmp(again.batch_id.data, id, 310), 0);
+    cr_assert_eq(memcmp(again.batch_id.data + 310, ":dlq-999", 8), 0);
+}
+
 Test(dead_operations, have_a_batch_id_that_is_cut_before_the_suffix)
 {
     static const size_t sizes[] = {1, 309, 310, 311, 320};
