@@ -232,6 +232,7 @@ bool scene_load_element(struct scene *scene, struct element *element, struct spa
     element->timestamp_ms = decoded.timestamp_ms;
     element->is_indexed = presence == ELEMENT_REMOVED;
     element->is_loaded = true;
+    element->is_unreadable = false;
     element->was_raced =
         element->has_first_look &&
         (element->first_presence != presence || element->first_version != decoded.version ||

@@ -44,8 +44,8 @@ static bool find_elements(struct scene *scene, struct delivery *delivery, struct
         }
         struct element *element =
             scene->is_complete ? scene_note(scene, id) : scene_find(scene, id);
-        if (element == NULL || !element->is_loaded) {
-            return false;
+        if (element == NULL || !element->is_loaded || element->is_unreadable) {
+            return false; /* what was unreadable may have been repaired since */
         }
         delivery->elements[i] = element;
     }
@@ -113,7 +113,8 @@ static void begin(struct scene_work *work, const struct work_context *context)
     }
 }
 
-/* Lists the elements that the deliveries still open name and that are not in memory. */
+/* Lists the elements that the deliveries still open name and that are not in memory, or could not
+ * be read when they were asked for. */
 static bool request_elements(struct scene_work *work, const struct work_context *context)
 {
     size_t count_max = 0;
@@ -141,7 +142,8 @@ static bool request_elements(struct scene_work *work, const struct work_context 
                 return false;
             }
             delivery->elements[k] = element;
-            if (!element->is_loaded && !element->is_requested) {
+            bool is_wanted = !element->is_loaded || element->is_unreadable;
+            if (is_wanted && !element->is_requested) {
                 element->is_requested = true;
                 work->load_elements[count] = element;
                 ids[count++] = element->id;

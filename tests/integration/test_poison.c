@@ -304,7 +304,6 @@ static void expect_dead_operations(const struct kafka_record *dead, const char *
 Test(poison, dead_letters_of_two_attempts_can_both_be_produced_again)
 {
     world = world_create(1, 1);
-    world_set(world, "store.cache_bytes=0"); /* a scene in it is not read again after the repair */
     REDIS_RUN(world_redis(world), "HSET", "scene:{s1}:elements", "a", "mine");
     world_send(world, 0, sent_batch("s1", "b1", ops(op_move("a", 5, 2000), op_move("b", 6, 2000))));
     world_start_worker(world);
