@@ -1,5 +1,6 @@
 #include "store/redis_request.h"
 
+#include "store/redis_errors.h"
 #include "store/redis_load.h"
 #include "store/redis_watermark.h"
 
@@ -22,8 +23,7 @@ size_t redis_request_encode(const struct redis_request *request, const struct re
         redis_watermark_encode(request->of.watermark, probe->scripts, out);
         return 1;
     case REDIS_REQUEST_SCENE_READ:
-        redis_scene_read_encode(request->of.scene_read, probe->scripts->key_prefix, out);
-        return REDIS_SCENE_READ_COMMANDS;
+        return redis_scene_read_encode(request->of.scene_read, probe->scripts->key_prefix, out);
     }
     return 0;
 }
@@ -79,6 +79,19 @@ void redis_request_fail(struct redis_request *request, enum error_code code, con
     if (request->status != STORE_FAILED && request->status != STORE_UNKNOWN) {
         request->status = STORE_FAILED;
         error_set(error_of(request), code, "%s", message);
+    }
+}
+
+void redis_request_put_off(struct redis_request *request, struct span reply)
+{
+    char message[REDIS_ERROR_TEXT_BYTES_MAX];
+    if (request->status == STORE_FAILED) {
+        return;
+    }
+    request->status = STORE_UNKNOWN;
+    if (request->kind == REDIS_REQUEST_SCENE_READ) {
+        error_set(&request->of.scene_read->error, ERROR_STORE_ERROR, "%s",
+                  redis_error_describe(reply, message));
     }
 }
 

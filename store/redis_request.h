@@ -45,6 +45,10 @@ void redis_request_take(struct redis_request *request, const struct redisReply *
 /** Fails a caller's request for good; of several failures the first counts. */
 void redis_request_fail(struct redis_request *request, enum error_code code, const char *message);
 
+/** Redis would not serve it now, and said so: its outcome is unknown. A read of a scene, which
+ * somebody waits for, keeps why, for the case that it is tried in vain. */
+void redis_request_put_off(struct redis_request *request, struct span reply);
+
 /** Hands the status to the caller: the request is the caller's again. */
 void redis_request_complete(const struct redis_request *request);
 

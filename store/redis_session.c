@@ -260,9 +260,7 @@ static void take_error(struct redis_session *session, struct redis_request *requ
     case REDIS_ERROR_SERVER:
         break;
     }
-    if (request->status != STORE_FAILED) {
-        request->status = STORE_UNKNOWN;
-    }
+    redis_request_put_off(request, reply);
     refuse_work(session, reply);
 }
 

@@ -154,7 +154,7 @@ bool redis_store_set_credentials(struct store *base, const char *username, const
 }
 
 /** Polls until the store is ready and the request complete, or `deadline_ms` has come. */
-static bool run_scene_read(struct redis_session *session, struct redis_scene_read *read,
+static bool run_scene_step(struct redis_session *session, struct redis_scene_read *read,
                            uint64_t deadline_ms)
 {
     const struct redis_store_options *options = &session->options;
@@ -173,14 +173,29 @@ static bool run_scene_read(struct redis_session *session, struct redis_scene_rea
     return true;
 }
 
+/** Takes all steps, each of which moves towards the end, or those up to one that fails. */
+static bool run_scene_read(struct redis_session *session, struct redis_scene_read *read,
+                           uint64_t deadline_ms)
+{
+    do {
+        if (!run_scene_step(session, read, deadline_ms)) {
+            return false;
+        }
+    } while (read->status == STORE_DONE && redis_scene_read_go_on(read));
+    return true;
+}
+
 bool redis_store_read_scene(struct store *store, struct span session_id, int timeout_ms,
                             struct arena *arena, struct scene_dump *out, struct error *error)
 {
     struct redis_session *session = session_of(store);
     const struct redis_store_options *options = &session->options;
     uint64_t deadline_ms = options->monotonic_ms(options->clock_context) + (uint64_t)timeout_ms;
+    struct redis_scene_read read = {.error = {.code = ERROR_NONE}};
+    enum redis_scene_read_step first = REDIS_SCENE_READ_HEAD;
     for (int i = 0; i < SCENE_READ_TRIES_MAX; i++) {
-        struct redis_scene_read read = {.session_id = session_id, .arena = arena};
+        arena_reset(arena);
+        read = (struct redis_scene_read){.session_id = session_id, .arena = arena, .step = first};
         if (!run_scene_read(session, &read, deadline_ms)) {
             return error_set(error, ERROR_STORE_ERROR, "the store was not ready within %d ms: %s",
                              timeout_ms, session->last_detail);
@@ -193,6 +208,12 @@ bool redis_store_read_scene(struct store *store, struct span session_id, int tim
             *out = read.dump;
             return true;
         }
+        /* All of it fitted: it may be asked for at once, which is hard to come between. */
+        first = read.status == STORE_DONE ? REDIS_SCENE_READ_WHOLE : REDIS_SCENE_READ_HEAD;
+    }
+    if (read.error.code != ERROR_NONE) {
+        *error = read.error; /* what Redis would not do */
+        return false;
     }
     char quoted[ERROR_QUOTE_BYTES_MAX];
     return error_set(error, ERROR_STORE_ERROR,

@@ -70,9 +70,12 @@ redis_store_set_credentials(struct store *store, const char *username, const cha
 const char *redis_store_library_version(void);
 
 /**
- * Reads one whole scene, for `scenesync scene`: every element's id and raw value, in no order, all
- * of one version. Polls until done; `timeout_ms` is for the store to get ready. Values go to the
- * arena. Fails with ERROR_STORE_ERROR, saying why, or ERROR_OUT_OF_MEMORY.
+ * Reads one whole scene, for `scenesync scene` and the worker's page: every element's id and raw
+ * value, in no order. All of one version, as far as everybody who changes the scene raises it: what
+ * changes meanwhile is read again, a few times. Polls until done; `timeout_ms` is for the store to
+ * get ready. Values go to the arena, which is emptied first. A scene that is too large for it costs
+ * little more memory (redis_scene_read.h), and a moment. Fails with ERROR_STORE_ERROR, saying why,
+ * or ERROR_OUT_OF_MEMORY.
  */
 struct scene_dump {
     uint64_t version;

@@ -336,6 +336,15 @@ Test(redis_faults, forgotten_script_is_loaded_again_and_nothing_is_lost)
 
 /* Who may do what. */
 
+static void add_elements(struct redis_server *server, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof(id), "e%d", i);
+        REDIS_RUN(server, "HSET", "scene:{s}:elements", id, "v");
+    }
+}
+
 Test(redis_faults, documented_rights_are_enough)
 {
     struct trial trial = {.server = redis_server_start()};
@@ -348,7 +357,34 @@ Test(redis_faults, documented_rights_are_enough)
     cr_assert(
         redis_store_read_scene(trial.store, span_of_text("s"), 2000, &trial.arena, &dump, &error),
         "%s", error.message);
+    add_elements(trial.server, 200);
+    cr_assert(
+        redis_store_read_scene(trial.store, span_of_text("s"), 2000, &trial.arena, &dump, &error),
+        "%s", error.message);
+    cr_assert_eq(dump.count, 201);
     close_trial(&trial);
+}
+
+/* A worker does its work without this right, so it is asked for where it is used. */
+Test(redis_faults, read_of_a_scene_says_which_right_it_misses)
+{
+    struct trial trial = {.server = redis_server_start()};
+    struct scene_dump dump;
+    struct error error;
+    REDIS_RUN(trial.server, "ACL", "SETUSER", "worker", "on", ">secret", DOCUMENTED_RIGHTS,
+              "-hkeys");
+    open_as_user(&trial, "secret");
+    await_event(trial.store, &trial.watch, STORE_EVENT_CONNECTED, "");
+    commit_works(&trial);
+    add_elements(trial.server, 200);
+    cr_assert(
+        !redis_store_read_scene(trial.store, span_of_text("s"), 9000, &trial.arena, &dump, &error));
+    cr_assert_not_null(strstr(error.message, "NOPERM"), "%s", error.message);
+    cr_assert_not_null(strstr(error.message, "hkeys"), "%s", error.message);
+    await_event(trial.store, &trial.watch, STORE_EVENT_WAITING, "hkeys");
+    store_destroy(trial.store);
+    arena_deinit(&trial.arena);
+    redis_server_stop(trial.server);
 }
 
 /* Without the right to DEL nothing of the self test may run: it is one transaction, so that one

@@ -2,6 +2,7 @@
  * leaves in Redis. */
 #include <criterion/criterion.h>
 #include <hiredis/hiredis.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "tests/support/child_process.h"
@@ -293,6 +294,105 @@ Test(redis_store, reads_a_whole_scene)
     cr_assert(
         !redis_store_read_scene(scene.store, span_of_text("s"), 300, &scene.arena, &dump, &error));
     cr_assert_not_null(strstr(error.message, "not ready"), "%s", error.message);
+    close_scene(&scene);
+}
+
+/* Makes the elements e1, e2 ... of a scene at version 1. */
+static void fill(struct redis_server *server, const char *key, const char *count,
+                 const char *value_bytes)
+{
+    static const char script[] =
+        "for i = 1, ARGV[1] do"
+        "  redis.call('HSET', KEYS[1] .. ':elements', 'e' .. i, string.rep('x', ARGV[2])) end "
+        "redis.call('HSET', KEYS[1], 'version', 1, 'commit', 't')";
+    REDIS_RUN(server, "EVAL", script, "1", key, count, value_bytes);
+}
+
+static double output_bytes(struct redis_server *server)
+{
+    redisReply *const reply =
+        redis_server_query(server, (const char *const[]){"INFO", "stats", NULL});
+    const char *const name = "total_net_output_bytes:", *const at = strstr(reply->str, name);
+    cr_assert_not_null(at);
+    const double bytes = strtod(at + strlen(name), NULL);
+    freeReplyObject(reply);
+    return bytes;
+}
+
+/* hiredis would have it whole in memory before the arena could refuse any of it. */
+Test(redis_store, does_not_ask_for_a_scene_that_is_too_large)
+{
+    const struct store_retention retention = contract_retention();
+    struct scene scene = open_scene(&retention);
+    struct arena arena;
+    struct scene_dump dump;
+    struct error error;
+    fill(scene.server, "scene:{large}", "4000", "20000");
+    fill(scene.server, "scene:{many}", "20000", "1");
+    arena_init(&arena, 1 << 20);
+    static const char *const sessions[] = {"large", "many"};
+    static const double bytes_max[] = {8e6, 1e5};
+    for (size_t i = 0; i < 2; i++) {
+        const double before = output_bytes(scene.server);
+        cr_assert(!redis_store_read_scene(scene.store, span_of_text(sessions[i]), 2000, &arena,
+                                          &dump, &error));
+        cr_expect_eq(error.code, ERROR_OUT_OF_MEMORY);
+        cr_expect_not_null(strstr(error.message, "arena of 1048576 bytes is full"), "%s",
+                           error.message);
+        const double bytes = output_bytes(scene.server) - before;
+        cr_expect_lt(bytes, bytes_max[i], "%s: %.0f bytes came", sessions[i], bytes);
+    }
+    arena_deinit(&arena);
+    close_scene(&scene);
+}
+
+/* Somebody who drags an element all the time. */
+struct dragging {
+    int port;
+    _Atomic bool is_over;
+};
+
+static void *drag(void *context)
+{
+    static const char script[] = "local version = redis.call('HINCRBY', KEYS[1], 'version', 1) "
+                                 "redis.call('HSET', KEYS[1], 'commit', 't' .. version) "
+                                 "redis.call('HSET', KEYS[1] .. ':elements', 'e1', version) "
+                                 "redis.call('HSET', KEYS[1] .. ':elements', 'e20000', version)";
+    struct dragging *const dragging = context;
+    redisContext *const connection = redisConnect("127.0.0.1", dragging->port);
+    const char *arguments[] = {"EVAL", script, "1", "scene:{busy}"};
+    while (!dragging->is_over && connection != NULL && connection->err == 0) {
+        freeReplyObject(redisCommandArgv(connection, 4, arguments, NULL));
+    }
+    redisFree(connection);
+    return NULL;
+}
+
+Test(redis_store, reads_a_large_scene_of_one_version_while_it_is_edited)
+{
+    const struct store_retention retention = contract_retention();
+    struct scene scene = open_scene(&retention);
+    struct dragging dragging = {.port = redis_server_port(scene.server)};
+    struct error error;
+    pthread_t thread;
+    fill(scene.server, "scene:{busy}", "20000", "100");
+    cr_assert_eq(pthread_create(&thread, NULL, drag, &dragging), 0);
+    for (int i = 0; i < 5; i++) {
+        struct scene_dump dump;
+        cr_assert(redis_store_read_scene(scene.store, span_of_text("busy"), 2000, &scene.arena,
+                                         &dump, &error),
+                  "%s", error.message);
+        cr_assert_eq(dump.count, 20000);
+        char version[24];
+        (void)snprintf(version, sizeof(version), "%d", (int)dump.version);
+        for (size_t k = 0; dump.version > 1 && k < dump.count; k++) {
+            const bool is_dragged =
+                span_equal_text(dump.ids[k], "e1") || span_equal_text(dump.ids[k], "e20000");
+            cr_assert(!is_dragged || span_equal_text(dump.values[k], version));
+        }
+    }
+    dragging.is_over = true;
+    cr_assert_eq(pthread_join(thread, NULL), 0);
     close_scene(&scene);
 }
 

@@ -48,8 +48,8 @@ struct span find_mark(struct trial *trial);
 /** The rights that store/README.md asks for, as arguments of ACL SETUSER. */
 #define DOCUMENTED_RIGHTS                                                                          \
     "~scene:{*", "~scene:watermark:*", "+select", "+script|load", "+evalsha", "+info", "+multi",   \
-        "+exec", "+del", "+exists", "+hget", "+hgetall", "+hlen", "+hmget", "+hset", "+hdel",      \
-        "+pexpire", "+rename", "+zadd", "+zcard", "+zrange", "+zrem"
+        "+exec", "+del", "+exists", "+hget", "+hgetall", "+hkeys", "+hlen", "+hmget", "+hset",     \
+        "+hdel", "+pexpire", "+rename", "+zadd", "+zcard", "+zrange", "+zrem"
 
 /** Opens a store as the user "worker". */
 void open_as_user(struct trial *trial, const char *password);

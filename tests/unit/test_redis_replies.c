@@ -211,6 +211,107 @@ Test(redis_replies, scene_read_tells_whether_the_scene_stood_still)
     }
 }
 
+/* A reply of `count` strings "v", as many as there may be in the step. */
+static char *strings(size_t count)
+{
+    struct buffer wire;
+    buffer_init(&wire, 1 << 20);
+    buffer_append_format(&wire, "*%zu\r\n", count);
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_format(&wire, "$1\r\nv\r\n");
+    }
+    buffer_append(&wire, "", 1);
+    char *const text = arena_alloc(&arena, wire.size);
+    cr_assert(!wire.failed && text != NULL);
+    memcpy(text, wire.data, wire.size);
+    buffer_deinit(&wire);
+    return text;
+}
+
+/* Without a server: the commands of a step, counted. */
+static size_t commands_of(const struct redis_scene_read *read)
+{
+    struct buffer out;
+    buffer_init(&out, 1 << 20);
+    const size_t commands = redis_scene_read_encode(read, span_of_text("scene:"), &out);
+    cr_assert(!out.failed);
+    buffer_deinit(&out);
+    return commands;
+}
+
+Test(redis_replies, scene_read_asks_for_a_few_values_at_a_time)
+{
+    struct redis_scene_read read = {
+        .session_id = span_of_text("s"), .arena = &arena, .step = REDIS_SCENE_READ_HEAD};
+    cr_assert_eq(commands_of(&read), 2);
+    cr_assert(scene_read_takes(&read, 0, META) && scene_read_takes(&read, 1, ":3000\r\n"));
+    cr_assert(redis_scene_read_go_on(&read));
+    cr_assert_eq(read.step, REDIS_SCENE_READ_IDS);
+    cr_assert_eq(commands_of(&read), 1);
+    cr_assert(scene_read_takes(&read, 0, strings(3000)));
+    static const size_t counts[] = {128, 2048, 824};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        cr_assert(redis_scene_read_go_on(&read));
+        cr_assert_eq(read.step, REDIS_SCENE_READ_VALUES);
+        cr_assert_eq(read.step_count, counts[i], "step %zu: %zu", i, read.step_count);
+        const size_t commands = commands_of(&read);
+        for (size_t k = 0; k < commands; k++) {
+            const size_t rest = counts[i] - 128 * k;
+            cr_assert(scene_read_takes(&read, k, strings(rest < 128 ? rest : 128)));
+        }
+        cr_assert_geq(128 * commands, counts[i]);
+    }
+    cr_assert(redis_scene_read_go_on(&read));
+    cr_assert_eq(read.step, REDIS_SCENE_READ_META_AGAIN);
+    cr_assert(scene_read_takes(&read, 0, META));
+    cr_assert(!redis_scene_read_go_on(&read));
+    cr_expect(read.consistent);
+    for (size_t i = 0; i < 3000; i++) {
+        cr_assert(span_equal_text(read.dump.values[i], "v"));
+    }
+}
+
+Test(redis_replies, scene_read_sees_that_an_element_went_meanwhile)
+{
+    struct redis_scene_read read = {
+        .session_id = span_of_text("s"), .arena = &arena, .step = REDIS_SCENE_READ_IDS};
+    read.dump.version = 5;
+    read.token = (struct store_token){.size = 1, .text = "t"};
+    cr_assert(scene_read_takes(&read, 0, "*2\r\n$1\r\na\r\n$1\r\nb\r\n"));
+    cr_assert(redis_scene_read_go_on(&read));
+    cr_assert(scene_read_takes(&read, 0, "*2\r\n$1\r\nv\r\n$-1\r\n"));
+    cr_assert(redis_scene_read_go_on(&read));
+    cr_assert(scene_read_takes(&read, 0, META));
+    cr_expect_not(read.consistent);
+}
+
+Test(redis_replies, scene_read_refuses_replies_of_another_shape_in_every_step)
+{
+    static const struct {
+        enum redis_scene_read_step step;
+        size_t index;
+        const char *wire;
+        enum error_code code;
+    } cases[] = {
+        {REDIS_SCENE_READ_HEAD, 0, ":1\r\n", ERROR_STORE_ERROR},
+        {REDIS_SCENE_READ_HEAD, 1, ":-1\r\n", ERROR_STORE_ERROR},
+        {REDIS_SCENE_READ_HEAD, 1, "$1\r\n1\r\n", ERROR_STORE_ERROR},
+        {REDIS_SCENE_READ_HEAD, 1, ":16385\r\n", ERROR_OUT_OF_MEMORY},
+        {REDIS_SCENE_READ_IDS, 0, ":1\r\n", ERROR_STORE_ERROR},
+        {REDIS_SCENE_READ_VALUES, 0, ":1\r\n", ERROR_STORE_ERROR},
+        {REDIS_SCENE_READ_VALUES, 0, "*1\r\n$-1\r\n", ERROR_STORE_ERROR},
+        {REDIS_SCENE_READ_META_AGAIN, 0, ":1\r\n", ERROR_STORE_ERROR},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct redis_scene_read read = {.session_id = span_of_text("s"),
+                                        .arena = &arena,
+                                        .step = cases[i].step,
+                                        .step_count = 2};
+        cr_expect_not(scene_read_takes(&read, cases[i].index, cases[i].wire), "case %zu", i);
+        cr_expect_eq(read.error.code, cases[i].code, "case %zu", i);
+    }
+}
+
 Test(redis_replies, scene_read_refuses_what_no_worker_writes)
 {
     static const struct {
