@@ -42,6 +42,7 @@ struct assigned_partition {
     bool resting;
     bool must_seek;         /* it was read before: Kafka's client stands somewhere else */
     uint64_t rest_until_ms; /* monotonic: not to be claimed before */
+    uint64_t unanswered;    /* the watermark's: rises with each question without answer; 0: none */
     int64_t committed;      /* resting: what Kafka has committed, as last asked; -1: nothing */
     int64_t start;          /* where it was started; -1: wherever its log began */
     bool is_restarted;      /* the topic was made anew: offsets went back */

@@ -32,7 +32,7 @@ enum progress_activity {
     PROGRESS_IDLE,       /* polled, there were no records */
     PROGRESS_WORKING,    /* on records, with a store and a broker that answer */
     PROGRESS_STORE_AWAY, /* waits for the store to be there, or to be able to work */
-    PROGRESS_BROKER_AWAY /* waits for what it sent to be acknowledged */
+    PROGRESS_BROKER_AWAY /* waits for what it sent to be acknowledged, or for an answer */
 };
 
 /** One partition, as the source sees it. */
@@ -79,7 +79,8 @@ const char *progress_activity_name(enum progress_activity activity);
  *                            the watchdog is for
  *     PROGRESS_STORE_AWAY    at every turn of a wait for a store that is not ready, also between
  *                            cycles
- *     PROGRESS_BROKER_AWAY   at every turn of a wait for acknowledgements
+ *     PROGRESS_BROKER_AWAY   at every turn of a wait for acknowledgements, and after each question
+ *                            that Kafka did not answer in time
  *
  * Waits must come here at least once a second.
  */

@@ -27,8 +27,8 @@ bool source_has_claimable(struct record_source *source, uint64_t now_ms);
  */
 bool source_ask_committed(struct record_source *source);
 
-/** Asks Kafka which offsets it has: from `*start` up to below `*end`; waits up to two seconds.
- * False: no answer, logged. */
+/** Asks Kafka which offsets it has: from `*start` up to below `*end`; waits up to two seconds for
+ * each. False: no answer, logged. */
 bool source_ask_log(struct record_source *source, const char *topic, int32_t number, int64_t *start,
                     int64_t *end);
 

@@ -1,6 +1,15 @@
+#include <stdlib.h>
+
 #include "worker/watermark_internal.h"
 
-enum { CLAIM_RETRY_MS = 200, START_POLL_MS = 20, START_TRIES_MAX = 100 };
+enum {
+    CLAIM_RETRY_MS = 200,
+    /* A partition without a leader costs the cycle seconds each time that it is asked about: so
+     * much is worked in between. */
+    UNANSWERED_RETRY_MS = 2000,
+    START_POLL_MS = 20,
+    START_TRIES_MAX = 100
+};
 
 static void log_loss(struct watermark *watermark, const struct watermark_view *view,
                      const char *event, const char *cure)
@@ -71,8 +80,40 @@ static void postpone(struct watermark *watermark, const struct watermark_view *v
 {
     struct assigned_partition *partition = watermark_find(watermark, view);
     if (partition != NULL) {
-        partition->rest_until_ms = clock_monotonic_ms(watermark->parts.clock) + CLAIM_RETRY_MS;
+        partition->rest_until_ms =
+            clock_monotonic_ms(watermark->parts.clock) +
+            (partition->unanswered > 0 ? UNANSWERED_RETRY_MS : CLAIM_RETRY_MS);
     }
+}
+
+/* Asks where the partition's log starts and ends. `*is_told` false: not now. After one question
+ * without an answer no other is asked in this tend: many partitions may have no leader, and each
+ * would hold the cycle up for seconds. */
+static enum watermark_outcome ask_log(struct watermark *watermark,
+                                      const struct watermark_view *view, int64_t *log_start,
+                                      int64_t *log_end, bool *is_told)
+{
+    const struct watermark_parts *parts = &watermark->parts;
+    *is_told = false;
+    if (watermark->is_kafka_silent) {
+        postpone(watermark, view);
+        return WATERMARK_GOOD;
+    }
+    bool is_answered = source_ask_log(parts->source, view->topic, view->number, log_start, log_end);
+    struct assigned_partition *partition = watermark_find(watermark, view);
+    if (partition != NULL) {
+        partition->unanswered = is_answered ? 0 : ++watermark->unanswered_count;
+    }
+    patience_note(parts->patience, is_answered ? PROGRESS_WORKING : PROGRESS_BROKER_AWAY);
+    if (!patience_goes_on(parts->patience)) {
+        return WATERMARK_ABANDONED;
+    }
+    if (!is_answered) {
+        watermark->is_kafka_silent = true;
+        postpone(watermark, view);
+    }
+    *is_told = is_answered && watermark_find(watermark, view) != NULL; /* or revoked meanwhile */
+    return WATERMARK_GOOD;
 }
 
 /* Judges a resting partition; `*is_claimable` false: not now. */
@@ -95,10 +136,11 @@ static enum watermark_outcome judge(struct watermark *watermark, struct watermar
     view->judgement = watermark_judge(&known);
     int64_t log_start = 0;
     if (view->judgement.is_lost || (known.committed < 0 && known.found > 0)) {
-        if (!source_ask_log(watermark->parts.source, view->topic, view->number, &log_start,
-                            &known.log_end)) {
-            postpone(watermark, view);
-            return WATERMARK_GOOD;
+        bool is_told = false;
+        enum watermark_outcome asked =
+            ask_log(watermark, view, &log_start, &known.log_end, &is_told);
+        if (!is_told) {
+            return asked;
         }
         view->judgement = watermark_judge(&known);
     }
@@ -129,6 +171,7 @@ static enum watermark_outcome start(struct watermark *watermark, const struct wa
             return WATERMARK_GOOD;
         }
         (void)store_poll(watermark->parts.store, START_POLL_MS);
+        patience_note(watermark->parts.patience, PROGRESS_BROKER_AWAY);
         if (!patience_goes_on(watermark->parts.patience)) {
             return WATERMARK_ABANDONED;
         }
@@ -164,6 +207,15 @@ static enum watermark_outcome claim_one(struct watermark *watermark, struct wate
     return outcome;
 }
 
+/* Those that were not answered about last come last, the longest ago first: none of them keeps
+ * others from their turn. */
+static int compare_turns(const void *a, const void *b)
+{
+    uint64_t x = ((const struct watermark_view *)a)->unanswered;
+    uint64_t y = ((const struct watermark_view *)b)->unanswered;
+    return (x > y) - (x < y);
+}
+
 enum watermark_outcome watermark_claim(struct watermark *watermark)
 {
     size_t count = 0;
@@ -182,6 +234,8 @@ enum watermark_outcome watermark_claim(struct watermark *watermark)
         }
         return WATERMARK_GOOD;
     }
+    qsort(views, count, sizeof(*views), compare_turns);
+    watermark->is_kafka_silent = false;
     enum watermark_outcome outcome = WATERMARK_GOOD;
     struct watermark_entry *entries = watermark_read(watermark, views, count, &outcome);
     for (size_t i = 0; entries != NULL && i < count && outcome == WATERMARK_GOOD; i++) {

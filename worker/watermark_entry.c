@@ -112,7 +112,8 @@ struct watermark_view *watermark_list(struct watermark *watermark, bool resting,
         if (partition->resting == resting && (!resting || partition->rest_until_ms <= now_ms)) {
             views[(*count)++] = (struct watermark_view){.topic = partition->topic,
                                                         .number = partition->number,
-                                                        .assignment = partition->assignment};
+                                                        .assignment = partition->assignment,
+                                                        .unanswered = partition->unanswered};
         }
     }
     return views;

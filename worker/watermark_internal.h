@@ -22,7 +22,9 @@ struct watermark {
     uint64_t seen_epoch;              /* of the connection that the last look went over */
     uint64_t look_due_ms;
     bool is_doubted;
-    bool is_settled_in; /* all partitions of the first assignment were claimed */
+    uint64_t unanswered_count; /* questions that Kafka did not answer in time */
+    bool is_kafka_silent;      /* one of them was in this tend */
+    bool is_settled_in;        /* all partitions of the first assignment were claimed */
 };
 
 /** One partition as this look found it: the assignment may change in every wait. */
@@ -30,6 +32,7 @@ struct watermark_view {
     const char *topic; /* lives as long as the source */
     int32_t number;
     uint64_t assignment;
+    uint64_t unanswered; /* as the partition's */
     struct watermark_judgement judgement;
 };
 
