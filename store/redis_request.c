@@ -116,6 +116,16 @@ void redis_request_complete(const struct redis_request *request)
     }
 }
 
+bool redis_request_ends_trouble(const struct redis_request *request,
+                                enum redis_request_kind refused_kind)
+{
+    bool is_served = request->status == STORE_DONE || request->status == STORE_REFUSED ||
+                     request->status == STORE_DISOWNED;
+    bool is_mark = request->kind == REDIS_REQUEST_WATERMARK && request->of.watermark->is_write;
+    return is_served && (request->kind == refused_kind || is_mark) &&
+           redis_request_is_callers(request);
+}
+
 bool redis_request_is_callers(const struct redis_request *request)
 {
     return request->kind != REDIS_REQUEST_PROBE && request->kind != REDIS_REQUEST_SCRIPT;

@@ -52,6 +52,11 @@ void redis_request_put_off(struct redis_request *request, struct span reply);
 /** Hands the status to the caller: the request is the caller's again. */
 void redis_request_complete(const struct redis_request *request);
 
+/** Whether it was served and that shows that one of `refused_kind` would be, too. Loads of a scene
+ * may be served while its commits are not. The watermark is written only after all of them were. */
+bool redis_request_ends_trouble(const struct redis_request *request,
+                                enum redis_request_kind refused_kind);
+
 bool redis_request_is_callers(const struct redis_request *request);
 
 /** The script that a commit or a write of the watermark calls. */

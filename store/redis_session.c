@@ -15,20 +15,6 @@ static uint64_t now_ms(const struct redis_session *session)
     return session->options.monotonic_ms(session->options.clock_context);
 }
 
-/** Tells the observer, once for repeated tries that end the same way. */
-static void notify(struct redis_session *session, enum store_event event, const char *detail)
-{
-    if (session->last_detail[0] != '\0' && session->last_event == event &&
-        strcmp(session->last_detail, detail) == 0) {
-        return;
-    }
-    session->last_event = event;
-    (void)snprintf(session->last_detail, sizeof session->last_detail, "%s", detail);
-    if (session->options.observer.notify != NULL) {
-        session->options.observer.notify(session->options.observer.context, event, detail);
-    }
-}
-
 static void set_state(struct redis_session *session, enum redis_session_state state)
 {
     session->state = state;
@@ -91,7 +77,7 @@ static void hang_up(struct redis_session *session)
 static void drop(struct redis_session *session, const char *why)
 {
     hang_up(session);
-    notify(session, STORE_EVENT_DISCONNECTED, why);
+    redis_notices_tell(&session->notices, now_ms(session), STORE_EVENT_DISCONNECTED, why);
 }
 
 /** Redis answered with an error that is no request's fault. */
@@ -104,7 +90,7 @@ static void refuse_work(struct redis_session *session, struct span reply)
     } else if (session->state == REDIS_READY || session->state == REDIS_PROBING) {
         session->wake_ms = now_ms(session) + backoff_next_ms(&session->backoff);
         set_state(session, REDIS_WAITING);
-        notify(session, STORE_EVENT_WAITING, detail);
+        redis_notices_tell(&session->notices, now_ms(session), STORE_EVENT_WAITING, detail);
     }
 }
 
@@ -203,15 +189,25 @@ static void resend_with_script(struct redis_session *session, struct redis_reque
 
 /* Taking replies. */
 
-static void become_ready(struct redis_session *session)
+static void end_trouble(struct redis_session *session)
 {
     backoff_reset(&session->backoff);
+    redis_notices_end_trouble(&session->notices);
+    session->refused_kind = REDIS_REQUEST_PROBE;
+}
+
+static void become_ready(struct redis_session *session)
+{
+    if (session->refused_kind == REDIS_REQUEST_PROBE) {
+        end_trouble(session);
+    }
     if (session->is_new_connection) {
         session->is_new_connection = false;
         session->epoch++;
     }
     set_state(session, REDIS_READY);
-    notify(session, STORE_EVENT_CONNECTED, session->options.address.host_or_path);
+    redis_notices_tell(&session->notices, now_ms(session), STORE_EVENT_CONNECTED,
+                       session->options.address.host_or_path);
 }
 
 static void take_probe_reply(struct redis_session *session, enum redis_probe_step step,
@@ -260,6 +256,7 @@ static void take_error(struct redis_session *session, struct redis_request *requ
     case REDIS_ERROR_SERVER:
         break;
     }
+    session->refused_kind = request->kind;
     redis_request_put_off(request, reply);
     refuse_work(session, reply);
 }
@@ -300,6 +297,9 @@ static void take_reply(struct redis_session *session, const redisReply *reply)
     if (request.status == STORE_IN_FLIGHT) {
         resend_with_script(session, &request);
     } else {
+        if (redis_request_ends_trouble(&request, session->refused_kind)) {
+            end_trouble(session);
+        }
         complete(session, &request);
     }
 }
@@ -468,7 +468,9 @@ size_t redis_session_poll(struct redis_session *session, int timeout_ms)
 
 void redis_session_init(struct redis_session *session, const struct redis_store_options *options)
 {
-    *session = (struct redis_session){.options = *options};
+    *session = (struct redis_session){.options = *options,
+                                      .refused_kind = REDIS_REQUEST_PROBE,
+                                      .notices = {.observer = options->observer}};
     backoff_init(&session->backoff, options->jitter_seed);
     session->scripts.key_prefix = span_of_text(options->key_prefix);
     session->scripts.group =

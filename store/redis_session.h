@@ -13,7 +13,7 @@
 
 #include "store/backoff.h"
 #include "store/redis_connection.h"
-#include "store/redis_errors.h"
+#include "store/redis_notices.h"
 #include "store/redis_queue.h"
 
 enum redis_session_state {
@@ -32,6 +32,9 @@ struct redis_session {
     struct redis_queue queue;    /* sent, in Redis's order */
     struct redis_queue finished; /* complete at the next poll, with the status they have */
     struct backoff backoff;
+    /* Of the request that Redis refused last: the self test may not see why, so pauses go on
+     * growing until one such is served. PROBE: none, the self test is enough. */
+    enum redis_request_kind refused_kind;
     enum redis_session_state state;
     uint64_t epoch;
     uint64_t wake_ms;
@@ -43,8 +46,7 @@ struct redis_session {
     size_t probe_replies;   /* awaited */
     size_t requests;        /* the callers', in flight */
     bool progressed;        /* in this poll something completed or the state changed */
-    enum store_event last_event;
-    char last_detail[REDIS_ERROR_TEXT_BYTES_MAX]; /* empty: nothing was told yet */
+    struct redis_notices notices;
 };
 
 void redis_session_init(struct redis_session *session, const struct redis_store_options *options);

@@ -198,7 +198,7 @@ bool redis_store_read_scene(struct store *store, struct span session_id, int tim
         read = (struct redis_scene_read){.session_id = session_id, .arena = arena, .step = first};
         if (!run_scene_read(session, &read, deadline_ms)) {
             return error_set(error, ERROR_STORE_ERROR, "the store was not ready within %d ms: %s",
-                             timeout_ms, session->last_detail);
+                             timeout_ms, session->notices.last_detail);
         }
         if (read.status == STORE_FAILED) {
             *error = read.error;
