@@ -60,7 +60,7 @@ static int check_kafka(const struct doctor *doctor)
         return code;
     }
     doctor_check_clients(doctor);
-    if (!doctor_check_topics(doctor, kafka.client, &topics)) {
+    if (!doctor_check_topics(doctor, &kafka, &topics)) {
         code = EXIT_CODE_UNAVAILABLE;
     } else if (interrupt_count() == 0) {
         doctor_check_group(doctor, kafka.client);

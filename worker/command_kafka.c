@@ -64,11 +64,22 @@ static rd_kafka_resp_err_t ask_partition_count(rd_kafka_t *client, rd_kafka_topi
                : error;
 }
 
+const char *command_kafka_reason(struct command_kafka *kafka, rd_kafka_resp_err_t error)
+{
+    (void)rd_kafka_poll(kafka->client, 0); /* errors wait until somebody polls */
+    bool is_known = error < RD_KAFKA_RESP_ERR_UNKNOWN && kafka->context.reason[0] != '\0';
+    return is_known ? kafka->context.reason : rd_kafka_err2str(error);
+}
+
+const char *command_kafka_cure(struct command_kafka *kafka, const char *otherwise)
+{
+    const char *cure = kafka_context_cure(&kafka->context);
+    return cure[0] != '\0' ? cure : otherwise;
+}
+
 static int fail_unavailable(struct command_kafka *kafka, const char *topic, uint64_t timeout_ms,
                             rd_kafka_resp_err_t error)
 {
-    const char *reason = kafka->context.reason;
-    const char *cure = kafka_context_cure(&kafka->context);
     if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
         (void)fprintf(stderr,
                       "scenesync: topic %s does not exist at %s (waited %" PRIu64
@@ -80,10 +91,11 @@ static int fail_unavailable(struct command_kafka *kafka, const char *topic, uint
                       "deploy/kafka/acls.sh has for this command\n",
                       topic, kafka->servers);
     } else {
-        (void)fprintf(
-            stderr, "scenesync: topic %s cannot be reached at %s within %" PRIu64 " ms: %s; %s\n",
-            topic, kafka->servers, timeout_ms, reason[0] != '\0' ? reason : rd_kafka_err2str(error),
-            cure[0] != '\0' ? cure : "check kafka.bootstrap.servers and the broker");
+        const char *reason = command_kafka_reason(kafka, error);
+        (void)fprintf(stderr,
+                      "scenesync: topic %s cannot be reached at %s within %" PRIu64 " ms: %s; %s\n",
+                      topic, kafka->servers, timeout_ms, reason,
+                      command_kafka_cure(kafka, "check kafka.bootstrap.servers and the broker"));
     }
     return EXIT_CODE_UNAVAILABLE;
 }

@@ -40,4 +40,13 @@ __attribute__((warn_unused_result)) int command_kafka_wait_for_topic(struct comm
  */
 int command_kafka_check_right(struct command_kafka *kafka, const char *topic);
 
+/**
+ * Why a question came back with `error`: what librdkafka has told of the connection, where the
+ * error is its own and says only that nobody answered. A view, good until the client is polled.
+ */
+const char *command_kafka_reason(struct command_kafka *kafka, rd_kafka_resp_err_t error);
+
+/** What can be done about that; `otherwise` where it is not known. */
+const char *command_kafka_cure(struct command_kafka *kafka, const char *otherwise);
+
 #endif

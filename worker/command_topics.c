@@ -80,15 +80,17 @@ static void rest(struct topics_run *run)
     (void)nanosleep(&pause, NULL);
 }
 
-static int fail_unavailable(const struct topics_run *run, rd_kafka_resp_err_t error)
+static int fail_unavailable(struct topics_run *run, rd_kafka_resp_err_t error)
 {
     if (interrupt_count() > 0) {
         return EXIT_CODE_INTERRUPTED;
     }
+    const char *reason = command_kafka_reason(&run->kafka, error);
     (void)fprintf(stderr,
-                  "scenesync: kafka cannot be reached at %s within %" PRIu64
-                  " ms: %s; check kafka.bootstrap.servers, its security settings and the broker\n",
-                  run->kafka.servers, run->options->timeout_ms, rd_kafka_err2str(error));
+                  "scenesync: kafka cannot be reached at %s within %" PRIu64 " ms: %s; %s\n",
+                  run->kafka.servers, run->options->timeout_ms, reason,
+                  command_kafka_cure(&run->kafka, "check kafka.bootstrap.servers, its security "
+                                                  "settings and the broker"));
     return EXIT_CODE_UNAVAILABLE;
 }
 
@@ -198,6 +200,9 @@ static int fail_create(const struct topic_plan *plan, rd_kafka_resp_err_t error,
     if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
         error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED) {
         cure = "grant the user CREATE on the topic, or create it as another user";
+    } else if (error == RD_KAFKA_RESP_ERR__TIMED_OUT) {
+        cure = "no broker has answered: see that they are well; `scenesync broker` creates the "
+               "topics of its own settings when it starts";
     } else if (error == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE) {
         cure = "`scenesync broker` creates the topics of its own settings when it starts";
     }

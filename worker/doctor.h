@@ -9,6 +9,7 @@
 #define SCENESYNC_WORKER_DOCTOR_H
 
 #include "store/redis_facts.h"
+#include "worker/command_kafka.h"
 #include "worker/topic_judge.h"
 
 struct doctor {
@@ -41,8 +42,9 @@ struct doctor_topics {
 };
 
 /** Reaches Kafka and judges every topic. Returns false where it is not reached. */
-__attribute__((warn_unused_result)) bool
-doctor_check_topics(const struct doctor *doctor, rd_kafka_t *client, struct doctor_topics *topics);
+__attribute__((warn_unused_result)) bool doctor_check_topics(const struct doctor *doctor,
+                                                             struct command_kafka *kafka,
+                                                             struct doctor_topics *topics);
 
 /** Who is in the consumer group. */
 void doctor_check_group(const struct doctor *doctor, rd_kafka_t *client);

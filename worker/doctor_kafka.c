@@ -4,8 +4,20 @@
 
 /* ---- Topics ---- */
 
-static bool read_topics(const struct doctor *doctor, rd_kafka_t *client, struct topic_rules *rules,
-                        struct doctor_topics *topics)
+/** Returns false. */
+static bool report_unreached(const struct doctor *doctor, struct command_kafka *kafka,
+                             const char *what, rd_kafka_resp_err_t error)
+{
+    const char *reason = command_kafka_reason(kafka, error);
+    doctor_say(doctor, FINDING_ERROR, "kafka.reached",
+               command_kafka_cure(kafka, "check kafka.bootstrap.servers, kafka.security.protocol "
+                                         "and the brokers"),
+               "%s: %s", what, reason);
+    return false;
+}
+
+static bool read_topics(const struct doctor *doctor, struct command_kafka *kafka,
+                        struct topic_rules *rules, struct doctor_topics *topics)
 {
     topics->count = topic_plan_count(doctor->settings);
     for (size_t i = 0; i < topics->count; i++) {
@@ -14,14 +26,14 @@ static bool read_topics(const struct doctor *doctor, rd_kafka_t *client, struct 
                         &topics->plans[i]);
         topics->names[i] = topics->plans[i].name;
         rd_kafka_resp_err_t error =
-            topic_admin_read(client, topics->names[i], doctor->timeout_ms, state);
+            topic_admin_read(kafka->client, topics->names[i], doctor->timeout_ms, state);
         if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            doctor_say(doctor, FINDING_ERROR, "kafka.reached", "check the brokers",
-                       "no answer about topic %s: %s", topics->names[i], rd_kafka_err2str(error));
-            return false;
+            char what[FINDING_TEXT_BYTES];
+            (void)snprintf(what, sizeof what, "no answer about topic %s", topics->names[i]);
+            return report_unreached(doctor, kafka, what, error);
         }
     }
-    topic_admin_read_configs(client, topics->names, topics->count, doctor->timeout_ms,
+    topic_admin_read_configs(kafka->client, topics->names, topics->count, doctor->timeout_ms,
                              topics->states);
     if (topics->states[0].error == RD_KAFKA_RESP_ERR_NO_ERROR) {
         rules->ops_partition_count = topics->states[0].partition_count;
@@ -62,29 +74,25 @@ static void report_present(const struct doctor *doctor, const struct topic_rules
     }
 }
 
-bool doctor_check_topics(const struct doctor *doctor, rd_kafka_t *client,
+bool doctor_check_topics(const struct doctor *doctor, struct command_kafka *kafka,
                          struct doctor_topics *topics)
 {
     struct topic_rules rules = {
         .settings = doctor->settings,
         .message_bytes_max = topic_admin_message_bytes_max(doctor->settings),
     };
-    const char *servers = settings_kafka_property(doctor->settings, "bootstrap.servers");
     rd_kafka_resp_err_t error =
-        topic_admin_count_brokers(client, doctor->timeout_ms, &rules.broker_count);
+        topic_admin_count_brokers(kafka->client, doctor->timeout_ms, &rules.broker_count);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        doctor_say(doctor, FINDING_ERROR, "kafka.reached",
-                   "check kafka.bootstrap.servers, kafka.security.protocol and the brokers",
-                   "%s: %s", servers, rd_kafka_err2str(error));
-        return false;
+        return report_unreached(doctor, kafka, kafka->servers, error);
     }
-    doctor_say(doctor, FINDING_OK, "kafka.reached", NULL, "%s, librdkafka %s", servers,
+    doctor_say(doctor, FINDING_OK, "kafka.reached", NULL, "%s, librdkafka %s", kafka->servers,
                rd_kafka_version_str());
     bool is_single = rules.broker_count == 1;
     doctor_say(doctor, is_single ? FINDING_WARN : FINDING_OK, "kafka.brokers",
                is_single ? "three or more, with three replicas of each topic" : NULL, "%d%s",
                rules.broker_count, is_single ? ": its disk has the only copy" : "");
-    if (!read_topics(doctor, client, &rules, topics)) {
+    if (!read_topics(doctor, kafka, &rules, topics)) {
         return false;
     }
     for (size_t i = 0; i < topics->count; i++) {
@@ -107,8 +115,11 @@ static void report_group(const struct doctor *doctor, const char *name,
         strcmp(group->state, "Dead") == 0) {
         doctor_say(doctor, FINDING_OK, check, NULL, "%s: nobody has been in it yet", name);
     } else if (group->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        doctor_say(doctor, FINDING_ERROR, check, "grant the user READ on the group", "%s: %s", name,
-                   rd_kafka_err2str(group->err));
+        bool is_refused = group->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+        doctor_say(doctor, FINDING_ERROR, check,
+                   is_refused ? "grant the user READ on the group"
+                              : "wait a moment, then look at the brokers' logs",
+                   "%s: %s", name, rd_kafka_err2str(group->err));
     } else if (group->protocol_type[0] != '\0' && strcmp(group->protocol_type, "consumer") != 0) {
         doctor_say(doctor, FINDING_ERROR, check, "choose another kafka.group.id",
                    "%s: used by something else, of type %s", name, group->protocol_type);

@@ -7,6 +7,10 @@
 enum { MESSAGE_BYTES = 512, POLL_MS = 50 };
 
 static const char rights_cure[] = "grant the rights that deploy/README.md lists";
+static const char unanswered_cure[] = "see that the brokers are well, then ask again";
+static const char other_answer_cure[] =
+    "the broker answers otherwise than Apache Kafka, so its own tools must tell the rights; "
+    "`scenesync broker` has none";
 
 /** What is said of a right, by the error that a request came back with. */
 static void report(const struct doctor *doctor, const char *right, const char *subject,
@@ -35,7 +39,7 @@ static void report(const struct doctor *doctor, const char *right, const char *s
         return;
     }
     finding.level = FINDING_WARN;
-    finding.cure = "look with kafka-acls.sh --list";
+    finding.cure = error < RD_KAFKA_RESP_ERR_UNKNOWN ? unanswered_cure : other_answer_cure;
     findings_add(doctor->findings, &finding, "cannot be told: %s", rd_kafka_err2name(error));
 }
 
@@ -198,7 +202,7 @@ static void check_writing(const struct doctor *doctor, const struct doctor_topic
             const struct finding finding = {.level = FINDING_WARN,
                                             .check = "kafka.write_topic",
                                             .subject = topics->names[i],
-                                            .cure = "look with kafka-acls.sh --list"};
+                                            .cure = "see to topic.configuration first"};
             findings_add(doctor->findings, &finding,
                          "not tried: the broker did not answer about the topic's configuration");
         } else if (writes.is_asked[i]) {

@@ -19,6 +19,8 @@ static const char credentials[] =
 static const char client_certificate[] =
     "the broker does not accept this client's certificate: set kafka.ssl.certificate.location and "
     "kafka.ssl.key.location to one that its authority signed and that is not over";
+static const char listener_without_tls[] =
+    "set kafka.security.protocol to what the listener has: is it one without TLS?";
 
 /* The first that fits counts. */
 static const struct cure cures[] = {
@@ -31,10 +33,8 @@ static const struct cure cures[] = {
     {"alert handshake failure", client_certificate},
     {"while requesting ApiVersion",
      "set kafka.security.protocol to what the listener has: is it SSL or SASL_SSL?"},
-    {"wrong version number",
-     "set kafka.security.protocol to what the listener has: is it one without TLS?"},
-    {"unexpected eof while reading",
-     "set kafka.security.protocol to what the listener has: is it one without TLS?"},
+    {"wrong version number", listener_without_tls},
+    {"unexpected eof while reading", listener_without_tls},
 };
 
 static const char *cure_of_certificate(int verify_error)
@@ -70,5 +70,8 @@ const char *kafka_cure(const char *reason, int verify_error, int library_version
             return cures[i].cure;
         }
     }
-    return "";
+    /* Who does not know TLS hangs up on its first words. */
+    bool is_cut_short =
+        strstr(reason, "Disconnected") != NULL && strstr(reason, "in state SSL_HANDSHAKE") != NULL;
+    return is_cut_short ? listener_without_tls : "";
 }

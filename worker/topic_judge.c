@@ -234,6 +234,22 @@ static void judge_size(const struct judgement *judgement)
     }
 }
 
+/** Entries that are not known: for want of a right, or because nobody answered the question. */
+static void judge_unknown(const struct judgement *judgement)
+{
+    const struct topic_state *state = judgement->state;
+    const char *cure = "see the broker's log, or look with kafka-configs.sh --describe";
+    if (state->config_error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+        state->config_error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED) {
+        cure = "grant the user DESCRIBE_CONFIGS on it, or look with kafka-configs.sh --describe";
+    } else if (state->config_error < RD_KAFKA_RESP_ERR_UNKNOWN) {
+        cure = "no broker has answered: see that they are well; `scenesync broker` does not "
+               "support the question";
+    }
+    conclude(judgement, "topic.configuration", cure, FINDING_WARN, "cannot be read: %s",
+             state->config_reason);
+}
+
 void topic_judge(const struct topic_rules *rules, const struct topic_plan *plan,
                  const struct topic_state *state, bool is_brief, struct findings *findings)
 {
@@ -242,9 +258,7 @@ void topic_judge(const struct topic_rules *rules, const struct topic_plan *plan,
     judge_partitions(&judgement);
     judge_replicas(&judgement);
     if (state->config_reason[0] != '\0') {
-        conclude(&judgement, "topic.configuration",
-                 "grant the user DESCRIBE_CONFIGS on it, or look with kafka-configs.sh --describe",
-                 FINDING_WARN, "cannot be read: %s", state->config_reason);
+        judge_unknown(&judgement);
         return;
     }
     judge_cleanup(&judgement);

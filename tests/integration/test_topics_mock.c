@@ -34,6 +34,7 @@ Test(topics_mock, without_a_broker_it_ends_in_time)
     const struct command_outcome outcome = run("127.0.0.1:1", "--timeout", "300");
     cr_assert_eq(outcome.exit_code, 69, "%s", outcome.err);
     cr_assert_not_null(strstr(outcome.err, "127.0.0.1:1 within 300 ms"), "%s", outcome.err);
+    cr_assert_not_null(strstr(outcome.err, "Connection refused"), "%s", outcome.err);
     cr_assert_eq(line_count(outcome.err), 1, "%s", outcome.err);
     cr_assert_str_empty(outcome.out);
 }
@@ -56,6 +57,7 @@ Test(topics_mock, entries_that_cannot_be_read_are_said_to_be)
     cr_assert_eq(outcome.exit_code, 0, "%s", outcome.err);
     cr_assert_not_null(strstr(outcome.out, "warn  topic.configuration scene.ops: cannot be read"),
                        "%s", outcome.out);
+    cr_assert_null(strstr(outcome.out, "grant the"), "a time-out is no refusal: %s", outcome.out);
     kafka_broker_stop(broker);
     settings_deinit(&settings);
 }

@@ -45,6 +45,11 @@ Test(kafka_cure, tells_listeners_apart)
 {
     expect("Disconnected while requesting ApiVersion: might be caused by incorrect", 0, OLD_LIBRARY,
            "SASL_SSL?");
+    expect("ssl://127.0.0.1:9092/bootstrap: SSL handshake failed: Disconnected: connecting to a "
+           "PLAINTEXT broker listener? (after 1ms in state SSL_HANDSHAKE)",
+           0, OLD_LIBRARY, "without TLS?");
+    expect("ssl://127.0.0.1:9092/bootstrap: Disconnected (after 0ms in state SSL_HANDSHAKE)", 0,
+           OLD_LIBRARY, "without TLS?");
     expect("SSL routines::unexpected eof while reading", 0, OLD_LIBRARY, "without TLS?");
 }
 

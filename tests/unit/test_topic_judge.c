@@ -133,7 +133,13 @@ Test(topic_judge, each_thing_that_is_wrong_is_named_with_its_cure)
     EXPECT(OPS, FINDING_ERROR, "nobody can write", state.insync_replicas_min = 4);
     EXPECT(OPS, FINDING_WARN, "broker's disk",
            (state.replica_count = 1, state.insync_replicas_min = 1));
-    EXPECT(OPS, FINDING_WARN, "DESCRIBE_CONFIGS", set(state.config_reason, "refused"));
+    EXPECT(OPS, FINDING_WARN, "grant the user DESCRIBE_CONFIGS",
+           (set(state.config_reason, "refused"),
+            state.config_error = RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED));
+    EXPECT(OPS, FINDING_WARN, "cure: no broker has answered",
+           (set(state.config_reason, "late"), state.config_error = RD_KAFKA_RESP_ERR__TIMED_OUT));
+    EXPECT(OPS, FINDING_WARN, "cure: see the broker's log",
+           (set(state.config_reason, "odd"), state.config_error = RD_KAFKA_RESP_ERR_UNKNOWN));
 }
 
 Test(topic_judge, what_is_no_fault_is_none)
