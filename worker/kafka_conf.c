@@ -1,9 +1,11 @@
 #include "worker/kafka_conf.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "worker/kafka_cure.h"
 #include "worker/settings_kafka.h"
+#include "worker/similar_name.h"
 
 struct property {
     enum kafka_client client;
@@ -77,6 +79,65 @@ static void set_own(rd_kafka_conf_t *conf, const struct property *properties, si
     }
 }
 
+/** What librdkafka says, less the newline that it puts behind some of it. */
+static void drop_newlines(char *text)
+{
+    size_t size = strlen(text);
+    while (size > 0 && text[size - 1] == '\n') {
+        size--;
+    }
+    text[size] = '\0';
+}
+
+/** Names the property of librdkafka's that is most like `name`, where one is: its table of them has
+ * each at the beginning of a line. Those with an underscore are no texts. */
+static void suggest_property(const char *name, char out[SETTINGS_KAFKA_PROPERTY_BYTES_MAX + 1])
+{
+    char *table = NULL;
+    size_t table_bytes = 0;
+    struct similar_name similar = similar_name_of(name);
+    FILE *stream = open_memstream(&table, &table_bytes);
+    out[0] = '\0';
+    if (stream == NULL) {
+        return;
+    }
+    rd_kafka_conf_properties_show(stream);
+    bool is_whole = fclose(stream) == 0;
+    for (const char *line = table; is_whole && *line != '\0';) {
+        char property[SETTINGS_KAFKA_PROPERTY_BYTES_MAX + 1];
+        size_t size = strspn(line, "abcdefghijklmnopqrstuvwxyz.");
+        if (size > 0 && size < sizeof property && line[size] == ' ') {
+            memcpy(property, line, size);
+            property[size] = '\0';
+            if (similar_name_offer(&similar, property)) {
+                memcpy(out, property, size + 1);
+            }
+        }
+        line += strcspn(line, "\n");
+        line += *line == '\n' ? 1 : 0;
+    }
+    free(table);
+}
+
+/** Says what librdkafka says of a property. Returns false. */
+static bool refuse(const struct kafka_property *property, rd_kafka_conf_res_t result, char *reason,
+                   char *message, size_t message_bytes)
+{
+    const char *prefix = settings_kafka_prefix(property->client);
+    char similar[SETTINGS_KAFKA_PROPERTY_BYTES_MAX + 1] = "";
+    char hint[sizeof similar + 64] = "";
+    if (result == RD_KAFKA_CONF_UNKNOWN) {
+        suggest_property(property->name, similar);
+    }
+    if (similar[0] != '\0') {
+        (void)snprintf(hint, sizeof hint, "; did you mean kafka.%s%s?", prefix, similar);
+    }
+    drop_newlines(reason);
+    (void)snprintf(message, message_bytes, "%s: kafka.%s%s: %s%s", property->origin, prefix,
+                   property->name, reason, hint);
+    return false;
+}
+
 /** Applies the settings that are meant for exactly `client`. */
 static bool set_chosen(rd_kafka_conf_t *conf, const struct settings *settings,
                        enum kafka_client client, char *message, size_t message_bytes)
@@ -87,11 +148,10 @@ static bool set_chosen(rd_kafka_conf_t *conf, const struct settings *settings,
             continue;
         }
         char reason[384];
-        if (rd_kafka_conf_set(conf, property->name, property->value, reason, sizeof reason) !=
-            RD_KAFKA_CONF_OK) {
-            (void)snprintf(message, message_bytes, "%s: kafka.%s%s: %s", property->origin,
-                           settings_kafka_prefix(client), property->name, reason);
-            return false;
+        rd_kafka_conf_res_t result =
+            rd_kafka_conf_set(conf, property->name, property->value, reason, sizeof reason);
+        if (result != RD_KAFKA_CONF_OK) {
+            return refuse(property, result, reason, message, message_bytes);
         }
     }
     return true;

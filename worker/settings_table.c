@@ -1,6 +1,6 @@
 #include "worker/settings_table.h"
 
-#include <ctype.h>
+#include "worker/similar_name.h"
 
 #define MEMBER(member) offsetof(struct settings, member)
 #define DAY_MS UINT64_C(86400000)
@@ -117,63 +117,23 @@ const struct setting *setting_find(const char *name)
     return NULL;
 }
 
-/** One letter for comparison: the environment has neither lower case nor dots. */
-static char fold(char letter)
-{
-    if (letter == '.') {
-        return '_';
-    }
-    return (char)tolower((unsigned char)letter);
-}
-
 bool setting_is_spelled(const struct setting *setting, const char *name)
 {
     const char *own = setting->name;
-    while (*own != '\0' && fold(*own) == fold(*name)) {
+    while (*own != '\0' && similar_name_fold(*own) == similar_name_fold(*name)) {
         own++;
         name++;
     }
     return *own == '\0' && *name == '\0';
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/** Levenshtein's distance between two names of at most SETTING_NAME_BYTES_MAX bytes. */
-static size_t name_distance(const char *a, size_t a_size, const char *b, size_t b_size)
-{
-    size_t row[SETTING_NAME_BYTES_MAX + 1];
-    for (size_t j = 0; j <= b_size; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; i <= a_size; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_size; j++) {
-            size_t replaced = diagonal + (fold(a[i - 1]) != fold(b[j - 1]) ? 1 : 0);
-            diagonal = row[j];
-            row[j] = smaller(replaced, smaller(row[j - 1], row[j]) + 1);
-        }
-    }
-    return row[b_size];
-}
-
 const struct setting *setting_find_similar(const char *name)
 {
-    size_t size = strlen(name);
-    if (size > SETTING_NAME_BYTES_MAX) {
-        return NULL;
-    }
+    struct similar_name similar = similar_name_of(name);
     const struct setting *best = NULL;
-    size_t best_distance = size / 4 + 1; /* one slip in four letters may be a slip */
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const char *own = settings_table[i].name;
-        size_t distance = name_distance(name, size, own, strlen(own));
-        if (distance < best_distance) {
+        if (similar_name_offer(&similar, settings_table[i].name)) {
             best = &settings_table[i];
-            best_distance = distance;
         }
     }
     return best;

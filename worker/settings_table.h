@@ -9,7 +9,7 @@
 
 #include "worker/settings.h"
 
-enum { SETTING_COUNT = 43, SETTING_NAME_BYTES_MAX = 64, SETTING_TEXT_BYTES_MAX = 1024 };
+enum { SETTING_COUNT = 43, SETTING_TEXT_BYTES_MAX = 1024 };
 
 enum setting_type {
     SETTING_KAFKA,         /* a text, kept among settings.kafka */

@@ -98,6 +98,10 @@ Test(kafka_conf, a_refusal_names_the_key_its_origin_and_the_reason)
     cr_assert_not(kafka_conf_check(&settings, message, sizeof message));
     cr_assert_not_null(strstr(message, "test.ini:7"), "%s", message);
     cr_assert_not_null(strstr(message, "kafka.consumer.session.timeout.ms"), "%s", message);
+    set("kafka.consumer.session.timeout.ms", "-1");
+    cr_assert_not(kafka_conf_check(&settings, message, sizeof message));
+    cr_assert_not_null(strstr(message, "outside allowed range"), "%s", message);
+    cr_assert_null(strchr(message, '\n'), "%s", message);
 }
 
 Test(kafka_conf, a_property_that_librdkafka_does_not_know_is_refused)
@@ -106,6 +110,30 @@ Test(kafka_conf, a_property_that_librdkafka_does_not_know_is_refused)
     set("kafka.producer.lingering.ms", "5");
     cr_assert_not(kafka_conf_check(&settings, message, sizeof message));
     cr_assert_not_null(strstr(message, "lingering.ms"), "%s", message);
+}
+
+static void refuse_unknown(const char *name, const char *ending)
+{
+    char message[512];
+    set(name, "1");
+    cr_assert_not(kafka_conf_check(&settings, message, sizeof message));
+    size_t size = strlen(message);
+    cr_assert_geq(size, strlen(ending));
+    cr_assert_str_eq(message + size - strlen(ending), ending, "%s", message);
+    settings_deinit(&settings);
+    cr_assert(settings_init(&settings));
+}
+
+Test(kafka_conf, a_property_that_is_misspelt_is_told_from_one_that_nobody_knows)
+{
+    refuse_unknown("kafka.bootstrap.server", "; did you mean kafka.bootstrap.servers?");
+    refuse_unknown("kafka.consumer.sesion.timeout_ms",
+                   "; did you mean kafka.consumer.session.timeout.ms?");
+    refuse_unknown("kafka.producer.compresion.codec",
+                   "; did you mean kafka.producer.compression.codec?");
+    refuse_unknown("kafka.security.protocl", "; did you mean kafka.security.protocol?");
+    refuse_unknown("kafka.ssl.ca.locaton", "; did you mean kafka.ssl.ca.location?");
+    refuse_unknown("kafka.no.such.property", ": \"no.such.property\"");
 }
 
 /** The lines that a producer logs when it is created. */

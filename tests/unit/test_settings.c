@@ -6,6 +6,7 @@
 #include "worker/settings_kafka.h"
 #include "worker/settings_table.h"
 #include "worker/settings_value.h"
+#include "worker/similar_name.h"
 
 enum { TEXT_BYTES_MAX = 65536 };
 
@@ -290,7 +291,7 @@ Test(settings, are_each_documented_in_the_readme)
     }
     fclose(file);
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        char name[SETTING_NAME_BYTES_MAX + 3];
+        char name[SIMILAR_NAME_BYTES_MAX + 3];
         snprintf(name, sizeof name, "`%s`", settings_table[i].name);
         cr_expect_not_null(strstr(rows, name), "no row of README.md names %s", name);
     }
