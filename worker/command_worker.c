@@ -1,6 +1,7 @@
 /*
  * `scenesync worker`: puts the parts together, runs cycles until a signal, drains.
  */
+#include <errno.h>
 #include <inttypes.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -214,6 +215,21 @@ static int open_watchers(struct worker *worker)
     return worker->observatory == NULL ? fail(message, EXIT_CODE_CONFIG) : EXIT_CODE_OK;
 }
 
+static int open_log(struct worker *worker)
+{
+    const struct settings *settings = worker->settings;
+    worker->log = log_create(settings->log_level, settings->log_format, settings->log_file);
+    if (worker->log != NULL) {
+        return EXIT_CODE_OK;
+    }
+    if (settings->log_file == NULL) {
+        return fail("out of memory", EXIT_CODE_INTERNAL);
+    }
+    (void)fprintf(stderr, "scenesync: %s: log.file = \"%s\": cannot open: %s\n",
+                  settings_origin(settings, "log.file"), settings->log_file, strerror(errno));
+    return EXIT_CODE_CONFIG;
+}
+
 static int worker_open(struct worker *worker)
 {
     char message[MESSAGE_BYTES];
@@ -227,11 +243,9 @@ static int worker_open(struct worker *worker)
     if (!random_seed(&seed)) {
         return fail("/dev/urandom cannot be read", EXIT_CODE_INTERNAL);
     }
-    worker->log = log_create(settings->log_level, settings->log_format, settings->log_file);
-    if (worker->log == NULL) {
-        (void)fprintf(stderr, "scenesync: log.file = \"%s\" cannot be opened\n",
-                      settings->log_file == NULL ? "" : settings->log_file);
-        return EXIT_CODE_CONFIG;
+    int code = open_log(worker);
+    if (code != EXIT_CODE_OK) {
+        return code;
     }
     worker->sink = sink_create(settings, &worker->clock, worker->log, message, sizeof(message));
     if (worker->sink == NULL) {
@@ -245,7 +259,7 @@ static int worker_open(struct worker *worker)
     if (!source_wake_start(worker->source, &worker->wake)) {
         return fail("out of memory", EXIT_CODE_INTERNAL);
     }
-    int code = open_store(worker, seed);
+    code = open_store(worker, seed);
     if (code != EXIT_CODE_OK) {
         return code;
     }

@@ -99,6 +99,12 @@ void settings_print_help(FILE *out);
 /** Whether a setting's value is never shown, and may not stand on a command line. */
 bool settings_is_secret(const char *name);
 
+/** The origin of what nobody set. */
+#define SETTINGS_ORIGIN_DEFAULT "default"
+
+/** Where the value of a setting, not one of kafka.*, came from, for messages. A view. */
+const char *settings_origin(const struct settings *settings, const char *name);
+
 /** Whether a setting, not one of kafka.*, has its default because nobody has set it. */
 bool settings_is_default(const struct settings *settings, const char *name);
 

@@ -99,6 +99,12 @@ static int take_pair(void *user, const char *section, const char *key, const cha
 static bool read_open_file(struct file_reader *reader)
 {
     int line_number = ini_parse_stream(give_line, reader, take_pair, reader);
+    /* inih reads on behind a line that it cannot read, and what it says of a later one may come of
+     * that: a section that is not closed names nothing. */
+    if (line_number > 0 && (!reader->failed || line_number < reader->line_number)) {
+        reader->line_number = line_number;
+        return fail_line(reader, "expected [section], key = value or a comment on its own line");
+    }
     if (reader->failed) {
         return false;
     }
@@ -107,10 +113,6 @@ static bool read_open_file(struct file_reader *reader)
     }
     if (line_number < 0) {
         return settings_fail(reader->error, "%s: out of memory", reader->path);
-    }
-    if (line_number > 0) {
-        reader->line_number = line_number;
-        return fail_line(reader, "expected [section], key = value or a comment on its own line");
     }
     return true;
 }

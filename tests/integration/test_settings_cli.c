@@ -95,6 +95,9 @@ Test(settings_cli, every_wrong_value_is_one_clear_line)
         {"kafka.producer.acks=1", "kafka.producer.acks", "cannot be set"},
         {"kafka.message.timeout.ms=1000", "kafka.message.timeout.ms", "outage"},
         {"kafka.session.timeout.ms=soon", "kafka.session.timeout.ms", "session.timeout.ms"},
+        {"kafka.session.timeout.ms=-1", "kafka.session.timeout.ms", "allowed range 1..3600000"},
+        {"kafka.bootstrap.server=a:1",
+         "kafka.bootstrap.server:", "did you mean kafka.bootstrap.servers?"},
         {"kafka.no.such.property=1", "kafka.no.such.property", "No such"},
         {"retry.max_retry=3", "no such setting", "did you mean retry.max_retries?"},
         {"colour=blue", "colour", "no such setting"},
@@ -135,6 +138,17 @@ Test(settings_cli, environment_and_file_are_named_as_the_origin)
     const struct command missing = {
         .arguments = {"worker", "--print-config", "--config", "/no/such.ini"}};
     expect_refused(&missing, missing_words, "missing file");
+}
+
+/* A log that cannot be opened is found when it is, which --print-config does not do. */
+Test(settings_cli, a_log_file_that_cannot_be_opened_is_refused_the_same_way)
+{
+    const struct command command = {
+        .arguments = {"worker", "--set", "log.file=/no/such/place/x.log"}};
+    static const char *const words[] = {
+        "scenesync: --set: log.file = \"/no/such/place/x.log\": cannot open: No such file or",
+        NULL};
+    expect_refused(&command, words, "log.file");
 }
 
 static const char *print_config(const struct command *command)

@@ -108,6 +108,9 @@ Test(settings_source, name_the_line_of_what_is_wrong)
                         "line");
     assert_file_refused("[retry\n", "scenesync.ini:1: expected [section], key = value or a comment "
                                     "on its own line");
+    assert_file_refused("[retry\nmax_retries = 5\n", /* whose key it is nobody knows */
+                        "scenesync.ini:1: expected [section], key = value or a comment on its own "
+                        "line");
     assert_file_refused("[retry]\nmax_retires = 5\n", "scenesync.ini:2: retry.max_retires: no such "
                                                       "setting; did you mean retry.max_retries?");
     assert_file_refused("[retry]\nmax_retries = 3 ; often enough\n",
