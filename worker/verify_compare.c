@@ -123,6 +123,14 @@ static bool diff_element(const struct verify_comparison *comparison,
     return has_memory;
 }
 
+/* By what the store has, else by what the log makes. */
+static void count_element(const struct verify_comparison *comparison, bool is_removed)
+{
+    struct verify_counts *counts = &comparison->report->counts;
+    counts->removed += is_removed ? 1 : 0;
+    counts->elements += is_removed ? 0 : 1;
+}
+
 /* An element that the store has. */
 static bool compare_stored(const struct verify_comparison *comparison,
                            const struct stored_element *stored, struct error *error)
@@ -130,7 +138,7 @@ static bool compare_stored(const struct verify_comparison *comparison,
     struct verify_model *model = comparison->model;
     struct verify_fields fields = {.arena = comparison->arena};
     const struct element *element = scene_find(model->scene, stored->id);
-    comparison->report->counts.elements++;
+    count_element(comparison, stored->is_readable && span_is_absent(stored->value.document));
     if (element != NULL && !verify_model_mark(model, element, VERIFY_SEEN)) {
         return out_of_memory(error);
     }
@@ -170,7 +178,7 @@ static bool compare_absent(const struct verify_comparison *comparison,
         return true;
     }
     struct verify_fields fields = {.arena = comparison->arena};
-    comparison->report->counts.elements++;
+    count_element(comparison, element->presence == ELEMENT_REMOVED);
     if (!verify_fields_add(&fields, span_make("", 0), (struct span){0}, document_of(element))) {
         return out_of_memory(error);
     }

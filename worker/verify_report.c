@@ -306,6 +306,7 @@ static void summarize_json(struct verify_report *report, uint64_t duration_ms)
     print_count(&writer, "scenes_not_judged", counts->scenes_not_judged);
     print_count(&writer, "differences", counts->differences);
     print_count(&writer, "elements", counts->elements);
+    print_count(&writer, "elements_removed", counts->removed);
     print_count(&writer, "elements_not_judged", counts->elements_not_judged);
     print_count(&writer, "scenes_without_versions", counts->versions_not_judged);
     print_count(&writer, "records", counts->records);
@@ -319,10 +320,11 @@ static void summarize_text(struct verify_report *report, uint64_t duration_ms)
 {
     const struct verify_counts *counts = &report->counts;
     buffer_append_format(&report->line,
-                         "%" PRIu64 " scenes with %" PRIu64 " elements: %" PRIu64 " equal, %" PRIu64
-                         " different (%" PRIu64 " differences), %" PRIu64 " not judged; %" PRIu64
-                         " records read; %" PRIu64 ".%" PRIu64 " s",
-                         counts->scenes, counts->elements, counts->scenes_equal,
+                         "%" PRIu64 " scenes with %" PRIu64 " elements and %" PRIu64
+                         " removed ones: %" PRIu64 " equal, %" PRIu64 " different (%" PRIu64
+                         " differences), %" PRIu64 " not judged; %" PRIu64 " records read; %" PRIu64
+                         ".%" PRIu64 " s",
+                         counts->scenes, counts->elements, counts->removed, counts->scenes_equal,
                          counts->scenes_different, counts->differences, counts->scenes_not_judged,
                          counts->records, duration_ms / 1000, duration_ms % 1000 / 100);
     end_line(report);

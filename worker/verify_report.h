@@ -24,7 +24,7 @@ enum verify_difference {
 struct verify_counts {
     uint64_t scenes, scenes_equal, scenes_different, scenes_not_judged;
     uint64_t differences;
-    uint64_t elements;            /* compared, tombstones included */
+    uint64_t elements, removed;   /* compared: those that are there, and tombstones */
     uint64_t elements_not_judged; /* their history is not in the log */
     uint64_t versions_not_judged; /* scenes whose versions could not be compared */
     uint64_t records;             /* read from Kafka */

@@ -62,11 +62,12 @@ static struct worker_process *play_story(void)
 Test(verify, finds_nothing_where_nothing_is_wrong)
 {
     struct worker_process *const worker = play_story();
-    expect_equal("3 scenes with 5 elements: 3 equal, 0 different (0 differences), 0 not judged");
+    expect_equal("3 scenes with 3 elements and 2 removed ones: 3 equal, 0 different (0 "
+                 "differences), 0 not judged");
     stop(worker);
     expect_equal("3 equal");
     const struct command_outcome one = VERIFY("--session", "s2");
-    verify_fixture_expect(one, OK, "1 scenes with 2 elements: 1 equal");
+    verify_fixture_expect(one, OK, "1 scenes with 1 elements and 1 removed ones: 1 equal");
     const struct command_outcome json = VERIFY("--json");
     verify_fixture_expect(json, OK, "\"scenes_equal\":3");
     cr_assert_eq(json.err[0], '\0', "no bar where there is no terminal: %s", json.err);
@@ -100,11 +101,12 @@ Test(verify, names_what_was_tampered_with)
     verify_fixture_expect(outcome, DIFFERENT,
                           "scene s2: different: element_count is 7, the log makes it 1; "
                           "version is 9, the log makes it 3");
-    verify_fixture_expect(outcome, DIFFERENT,
-                          "3 scenes with 7 elements: 1 equal, 2 different (6 differences), 0 "
-                          "not judged");
+    verify_fixture_expect(
+        outcome, DIFFERENT,
+        "3 scenes with 6 elements and 1 removed ones: 1 equal, 2 different (6 differences), 0 "
+        "not judged");
     const struct command_outcome other = VERIFY("--session", "s3");
-    verify_fixture_expect(other, OK, "1 scenes with 0 elements: 1 equal");
+    verify_fixture_expect(other, OK, "1 scenes with 0 elements and 0 removed ones: 1 equal");
     const struct command_outcome json = VERIFY("--session", "s2", "--json");
     verify_fixture_expect(json, DIFFERENT,
                           "{\"session_id\":\"s2\",\"difference\":\"different\",\"fields\":["
@@ -126,8 +128,9 @@ Test(verify, names_lost_and_foreign_scenes)
                           "scene other: unexpected, nothing in the log explains it: "
                           "element_count is 1\n");
     verify_fixture_expect(outcome, DIFFERENT, "scene s3: unreadable: WRONGTYPE");
-    verify_fixture_expect(outcome, DIFFERENT,
-                          "4 scenes with 2 elements: 1 equal, 3 different (3 differences)");
+    verify_fixture_expect(
+        outcome, DIFFERENT,
+        "4 scenes with 1 elements and 1 removed ones: 1 equal, 3 different (3 differences)");
     const struct command_outcome nobody = VERIFY("--session", "nobody");
     cr_assert_eq(nobody.exit_code, DIFFERENT);
     cr_assert_not_null(strstr(nobody.err, "there is no scene nobody"), "%s", nobody.err);
@@ -142,10 +145,10 @@ Test(verify, lag_is_no_difference)
         world_send(verify_world, 0, sent_batch("s1", NULL, op_move("a", i, 10000)));
         world_send(verify_world, 1, sent_batch("s4", NULL, op_add("z", i, 10000)));
     }
-    expect_equal("3 scenes with 5 elements: 3 equal");
+    expect_equal("3 scenes with 3 elements and 2 removed ones: 3 equal");
     world_start_worker(verify_world);
     world_settle(verify_world);
-    expect_equal("4 scenes with 6 elements: 4 equal");
+    expect_equal("4 scenes with 4 elements and 2 removed ones: 4 equal");
 }
 
 /* The store as it was earlier: what was answered since is lost, and its position tells. */
@@ -297,5 +300,5 @@ Test(verify, is_equal_again_after_a_replay_of_lost_writes)
     REDIS("FLUSHALL");
     verify_fixture_expect(VERIFY("--timeout", "20000"), DIFFERENT, "scene s1: missing");
     world_start_worker(verify_world);
-    verify_fixture_await_equal("3 scenes with 5 elements: 3 equal");
+    verify_fixture_await_equal("3 scenes with 3 elements and 2 removed ones: 3 equal");
 }

@@ -74,9 +74,9 @@ Test(verify_cut, what_the_log_has_lost_is_not_judged_and_said)
 {
     play_cut_story();
     const struct command_outcome outcome = VERIFY("--timeout", "20000");
-    verify_fixture_expect(
-        outcome, OK,
-        "3 scenes with 5 elements: 1 equal, 0 different (0 differences), 2 not judged");
+    verify_fixture_expect(outcome, OK,
+                          "3 scenes with 4 elements and 1 removed ones: 1 equal, 0 different (0 "
+                          "differences), 2 not judged");
     verify_fixture_expect(outcome, OK, "not judged: 2 elements;");
     verify_fixture_expect(VERIFY("--session", "s3"), OK, "1 equal");
 
