@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "protocol/identifier.h"
 #include "protocol/utf8.h"
 #include "protocol/wire.h"
 #include "worker/command_kafka.h"
@@ -339,6 +340,13 @@ static int open_and_run(struct results *results, const struct settings *settings
     return result;
 }
 
+/** On the results topic no other names stand; a dead letter may be of one that was refused. */
+static bool is_session_possible(const struct results *results, const struct settings *settings)
+{
+    return results->session_id == NULL || strcmp(results->topic, settings->topic_results) != 0 ||
+           identifier_is_session_id(span_of_text(results->session_id));
+}
+
 int command_results(int argc, char **argv)
 {
     struct results results = {0};
@@ -361,9 +369,14 @@ int command_results(int argc, char **argv)
     if (result != OPTIONS_GO_ON) {
         return result;
     }
-    interrupt_install();
     results.topic = results.topic != NULL ? results.topic : options.settings.topic_results;
-    result = open_and_run(&results, &options.settings);
+    if (is_session_possible(&results, &options.settings)) {
+        interrupt_install();
+        result = open_and_run(&results, &options.settings);
+    } else {
+        (void)fputs("scenesync: --session: expected 1 to 64 of A-Z, a-z, 0-9, _ and -\n", stderr);
+        result = EXIT_CODE_USAGE;
+    }
     options_deinit(&options);
     return result;
 }

@@ -16,6 +16,7 @@
 #include "worker/metrics.h"
 #include "worker/observatory.h"
 #include "worker/options.h"
+#include "worker/output.h"
 #include "worker/redis_options.h"
 #include "worker/reload.h"
 #include "worker/source_wake.h"
@@ -33,7 +34,7 @@ enum {
 };
 
 static const char help[] =
-    "usage: scenesync worker [options]\n"
+    "Usage: scenesync worker [options]\n"
     "\n"
     "Consumes operation batches from Kafka, applies them to the scenes in Redis, publishes\n"
     "SyncResults, retries what may still succeed and dead-letters the rest. Run as many as\n"
@@ -403,13 +404,13 @@ int command_worker(int argc, char **argv)
     }
     if (help_settings) {
         settings_print_help(stdout);
-        code = EXIT_CODE_OK;
+        code = output_end();
     } else if (help_metrics) {
         metrics_print_help(stdout);
-        code = EXIT_CODE_OK;
+        code = output_end();
     } else if (print_config) {
         settings_print(&options.settings, stdout);
-        code = EXIT_CODE_OK;
+        code = output_end();
     } else {
         code = run_worker(&options);
     }

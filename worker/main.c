@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/output.h"
 #include "worker/version.h"
 
 static const char help[] =
@@ -47,11 +48,11 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         (void)fputs(help, stdout);
-        return EXIT_CODE_OK;
+        return output_end();
     }
     if (strcmp(name, "--version") == 0) {
         version_print(stdout);
-        return EXIT_CODE_OK;
+        return output_end();
     }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(name, commands[i].name) == 0) {

@@ -8,6 +8,7 @@
 #include "protocol/error.h"
 #include "worker/commands.h"
 #include "worker/kafka_conf.h"
+#include "worker/output.h"
 
 enum {
     SETTING_NAME_ROOM_BYTES = 256,
@@ -48,7 +49,7 @@ static int fail_config(const char *message)
 static int print_help(const struct command_spec *spec)
 {
     (void)printf("%s%s%s", spec->help, spec->without_settings ? "" : shared_help, last_help);
-    return EXIT_CODE_OK;
+    return output_end();
 }
 
 static bool read_uint(const struct option_spec *option, const char *text)

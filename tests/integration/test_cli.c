@@ -195,16 +195,21 @@ Test(cli, what_is_not_there_is_said)
     expect(RUN("produce", "--timeout", "1000", "--set", nowhere), UNAVAILABLE, "127.0.0.1:1");
     expect(RUN("results", "--timeout", "1000", "--set", nowhere), UNAVAILABLE, "127.0.0.1:1");
     expect(RUN("scene", "s1", "--timeout", "1000", "--set", no_redis), UNAVAILABLE, "127.0.0.1:1");
+    /* A dead letter may be of a name that no scene can have. */
+    expect(RUN("results", "--topic", TOPIC_DEAD, "--session", "scene 1", "--timeout", "500",
+               "--set", nowhere),
+           UNAVAILABLE, "127.0.0.1:1");
 }
 
 Test(cli, usage_is_explained)
 {
-    static const char *const commands[] = {"worker",  "broker", "produce",
-                                           "results", "scene",  "verify"};
+    static const char *const commands[] = {"worker",  "topics",  "doctor", "broker",
+                                           "produce", "results", "scene",  "verify"};
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         const struct command_outcome help = RUN(commands[i], "--help");
         expect(help, OK, "");
-        cr_assert_not_null(strstr(help.out, commands[i]));
+        const char *const usage = text_of_format("Usage: scenesync %s ", commands[i]);
+        cr_assert_eq(strncmp(help.out, usage, strlen(usage)), 0, "%s", help.out);
         cr_assert_not_null(strstr(help.out, "--set"), "%s: the options that all have", commands[i]);
         expect(RUN(commands[i], "--no-such-option"), USAGE, "--no-such-option");
     }
@@ -216,8 +221,40 @@ Test(cli, usage_is_explained)
     cr_assert_not_null(strstr(version.out, "librdkafka"));
     expect(RUN("fly"), USAGE, "fly: no such command");
     expect(RUN("scene"), USAGE, "an argument is missing");
+    expect(RUN("scene", "scene 1"), USAGE, "SESSION: expected 1 to 64 of");
+    expect(RUN("verify", "--session", "scene 1"), USAGE, "--session: expected 1 to 64 of");
+    expect(RUN("results", "--session", "scene 1"), USAGE, "--session: expected 1 to 64 of");
     expect(RUN("worker", "now"), USAGE, "one argument too many");
     expect(RUN("worker", "--set", "nonsense"), USAGE, "expects KEY=VALUE");
+}
+
+/* Whoever keeps the settings in a file must hear that it is not all of them. */
+Test(cli, what_cannot_be_printed_is_no_success)
+{
+    static const char *const commands[][4] = {
+        {SCENESYNC_BINARY, "worker", "--print-config"},
+        {SCENESYNC_BINARY, "worker", "--help-settings"},
+        {SCENESYNC_BINARY, "worker", "--help-metrics"},
+        {SCENESYNC_BINARY, "worker", "--help"},
+        {SCENESYNC_BINARY, "--help"},
+        {SCENESYNC_BINARY, "--version"},
+    };
+    const char *const err_path = text_of_format("%s/full.err", directory.path);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        const pid_t pid = child_start(&(struct child_options){
+            .arguments = commands[i], .output_path = "/dev/full", .error_path = err_path});
+        int exit_code = -1;
+        cr_assert(child_wait(pid, WORLD_WAIT_MS, &exit_code));
+        cr_assert_eq(exit_code, FAILED, "%zu: %d", i, exit_code);
+    }
+    FILE *const file = fopen(err_path, "r");
+    cr_assert_not_null(file);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        char line[128] = "";
+        cr_assert_not_null(fgets(line, sizeof(line), file));
+        cr_assert_str_eq(line, "scenesync: cannot write: No space left on device\n");
+    }
+    (void)fclose(file);
 }
 
 /* Its address, and nothing else, is the first line; whoever starts it reads that line. */
