@@ -39,6 +39,12 @@ rd_kafka_conf_res_t rd_kafka_conf_set(rd_kafka_conf_t *conf, const char *name, c
     return RD_KAFKA_CONF_OK;
 }
 
+/* So none of them is refused, and no other is suggested. */
+void rd_kafka_conf_properties_show(FILE *stream)
+{
+    (void)stream;
+}
+
 void rd_kafka_conf_set_opaque(rd_kafka_conf_t *conf, void *opaque)
 {
     conf->opaque = opaque;
