@@ -99,6 +99,28 @@ static void put_up(struct lag_monitor *monitor, struct partition_lag *table, siz
     free(old);
 }
 
+/** Asks Kafka for the topic of operations, where no partition of it says that it is there. Returns
+ * whether Kafka answered. */
+static bool ask_for_topic(struct lag_monitor *monitor, const struct progress_partition *partitions,
+                          size_t count)
+{
+    bool is_held = false;
+    for (size_t i = 0; i < count && !is_held; i++) {
+        is_held = strcmp(partitions[i].topic, monitor->ops_topic) == 0;
+    }
+    if (is_held) {
+        progress_note_topic(monitor->progress, true);
+    }
+    if (is_held || ticker_must_end(monitor->running)) {
+        return false;
+    }
+    enum source_topic answer = source_ask_topic(monitor->source, monitor->ops_topic, ANSWER_MS);
+    if (answer != SOURCE_TOPIC_SILENT) {
+        progress_note_topic(monitor->progress, answer == SOURCE_TOPIC_THERE);
+    }
+    return answer != SOURCE_TOPIC_SILENT;
+}
+
 /** Asks Kafka for the ends of the partitions, and puts up what that means. */
 static void look_at(struct lag_monitor *monitor, const struct progress_partition *partitions,
                     size_t count)
@@ -110,9 +132,8 @@ static void look_at(struct lag_monitor *monitor, const struct progress_partition
     }
     const struct partition_ends_kafka kafka = {
         .ask = ask, .find_leaders = find_leaders, .context = monitor, .clock = monitor->clock};
-    bool is_answered = count > 0
-                           ? partition_ends_look(&monitor->ends, &kafka)
-                           : source_kafka_answers(monitor->source, monitor->ops_topic, ANSWER_MS);
+    bool is_answered = count > 0 && partition_ends_look(&monitor->ends, &kafka);
+    is_answered = ask_for_topic(monitor, partitions, count) || is_answered;
     uint64_t now_ms = clock_monotonic_ms(monitor->clock);
     for (size_t i = 0; i < count; i++) {
         const struct partition_end *row = &monitor->ends.rows[i];
@@ -164,6 +185,7 @@ struct lag_monitor *lag_monitor_start(struct record_source *source, struct progr
     monitor->progress = progress;
     monitor->clock = clock;
     monitor->ops_topic = ops_topic;
+    progress_watch_topic(progress, ops_topic);
     if (pthread_mutex_init(&monitor->mutex, NULL) != 0) {
         free(monitor);
         return NULL;

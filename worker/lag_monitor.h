@@ -34,8 +34,9 @@ struct partition_lag {
 
 struct lag_monitor;
 
-/** Borrows all four; a worker without partitions asks about `ops_topic` instead, to see whether
- * Kafka is there. Returns owned; NULL: out of memory or threads. */
+/** Borrows all four; a worker without partitions of `ops_topic` asks about it, to see whether Kafka
+ * and the topic are there (progress_watch_topic()). Returns owned; NULL: out of memory or threads.
+ */
 struct lag_monitor *lag_monitor_start(struct record_source *source, struct progress *progress,
                                       const struct clock *clock, const char *ops_topic);
 void lag_monitor_stop(struct lag_monitor *monitor);

@@ -14,6 +14,7 @@ bool progress_init(struct progress *progress, const struct clock *clock)
     atomic_init(&progress->activity_since_ms, now_ms);
     atomic_init(&progress->activity, PROGRESS_STARTING);
     atomic_init(&progress->wants_partitions, true);
+    atomic_init(&progress->topic_state, PROGRESS_TOPIC_UNWATCHED);
     return pthread_mutex_init(&progress->mutex, NULL) == 0;
 }
 
@@ -110,6 +111,21 @@ uint64_t progress_silence_ms(const struct progress *progress)
     return since(now_ms, atomic_load(&progress->advanced_ms));
 }
 
+/** Whether there is a share of the work, which may be nothing. */
+static bool has_share(const struct progress *progress, char *reason)
+{
+    int topic = atomic_load(&progress->topic_state);
+    if (topic == PROGRESS_TOPIC_MISSING) {
+        return not_ready(reason, "topic %s does not exist", progress->topic);
+    }
+    /* Before Kafka has told of the topic, a share of nothing may be one of no topic. */
+    if (progress_activity_of(progress) == PROGRESS_STARTING || topic == PROGRESS_TOPIC_UNKNOWN ||
+        !atomic_load(&progress->is_member)) {
+        return not_ready(reason, "not in the consumer group yet");
+    }
+    return true;
+}
+
 bool progress_is_ready(const struct progress *progress, char *reason)
 {
     uint64_t now_ms = clock_monotonic_ms(progress->clock);
@@ -133,10 +149,20 @@ bool progress_is_ready(const struct progress *progress, char *reason)
         return not_ready(reason, "kafka has not answered for %" PRIu64 " ms",
                          since(now_ms, silent_since_ms));
     }
-    if (activity == PROGRESS_STARTING || !atomic_load(&progress->is_member)) {
-        return not_ready(reason, "not in the consumer group yet");
-    }
-    return true;
+    return has_share(progress, reason);
+}
+
+/* ---- The lag monitor ---- */
+
+void progress_watch_topic(struct progress *progress, const char *topic)
+{
+    progress->topic = topic;
+    atomic_store(&progress->topic_state, PROGRESS_TOPIC_UNKNOWN);
+}
+
+void progress_note_topic(struct progress *progress, bool exists)
+{
+    atomic_store(&progress->topic_state, exists ? PROGRESS_TOPIC_THERE : PROGRESS_TOPIC_MISSING);
 }
 
 /* ---- The watchdog's thread ---- */

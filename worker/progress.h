@@ -22,7 +22,7 @@
 #include "worker/clock.h"
 
 enum {
-    PROGRESS_REASON_BYTES_MAX = 160,
+    PROGRESS_REASON_BYTES_MAX = 320, /* a topic's name has up to 249 of them */
     /* A wait this short is no outage, a silence this short no stall: the worker stays ready. */
     PROGRESS_GRACE_MS = 5000
 };
@@ -33,6 +33,14 @@ enum progress_activity {
     PROGRESS_WORKING,    /* on records, with a store and a broker that answer */
     PROGRESS_STORE_AWAY, /* waits for the store to be there, or to be able to work */
     PROGRESS_BROKER_AWAY /* waits for what it sent to be acknowledged, or for an answer */
+};
+
+/** The topic that the work comes from, as Kafka says. */
+enum progress_topic {
+    PROGRESS_TOPIC_UNWATCHED, /* nobody looks */
+    PROGRESS_TOPIC_UNKNOWN,   /* no answer yet */
+    PROGRESS_TOPIC_THERE,
+    PROGRESS_TOPIC_MISSING
 };
 
 /** One partition, as the source sees it. */
@@ -54,6 +62,8 @@ struct progress {
     atomic_uint_fast64_t advanced_ms, activity_since_ms, silent_since_ms, idle_polls;
     atomic_int activity;
     atomic_bool is_member, is_stalled, wants_partitions;
+    const char *topic; /* NULL: nobody looks */
+    atomic_int topic_state;
     pthread_mutex_t mutex; /* over the table */
     struct progress_partition *partitions;
     size_t partition_count;
@@ -110,6 +120,16 @@ bool progress_is_ready(const struct progress *progress, char *reason);
 /** What the cycle's thread does; since when it has not got further. */
 enum progress_activity progress_activity_of(const struct progress *progress);
 uint64_t progress_silence_ms(const struct progress *progress);
+
+/* ---- The lag monitor ---- */
+
+/** From now on a worker is ready only where `topic`, borrowed, exists: of one that does not the
+ * group gives out nothing, which looks like a share of nothing. To be called before any thread asks
+ * for readiness. */
+void progress_watch_topic(struct progress *progress, const char *topic);
+
+/** Whether it exists, as Kafka says; or because a partition of it is held. */
+void progress_note_topic(struct progress *progress, bool exists);
 
 /* ---- The watchdog's thread ---- */
 

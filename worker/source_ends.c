@@ -65,17 +65,25 @@ bool source_find_leaders(struct record_source *source, struct partition_end *row
     return true;
 }
 
-bool source_kafka_answers(struct record_source *source, const char *topic, int timeout_ms)
+static bool is_missing(const struct rd_kafka_metadata *metadata)
 {
+    return metadata->topic_cnt == 1 &&
+           metadata->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
+enum source_topic source_ask_topic(struct record_source *source, const char *topic, int timeout_ms)
+{
+    enum source_topic answer = SOURCE_TOPIC_SILENT;
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(source->consumer, topic, NULL);
-    bool answers = handle != NULL && rd_kafka_metadata(source->consumer, 0, handle, &metadata,
-                                                       timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (answers) {
+    if (handle == NULL) {
+        return answer;
+    }
+    if (rd_kafka_metadata(source->consumer, 0, handle, &metadata, timeout_ms) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR) {
+        answer = is_missing(metadata) ? SOURCE_TOPIC_MISSING : SOURCE_TOPIC_THERE;
         rd_kafka_metadata_destroy(metadata);
     }
-    if (handle != NULL) {
-        rd_kafka_topic_destroy(handle);
-    }
-    return answers;
+    rd_kafka_topic_destroy(handle);
+    return answer;
 }

@@ -23,8 +23,14 @@ __attribute__((warn_unused_result)) bool source_find_leaders(struct record_sourc
                                                              struct partition_end *rows,
                                                              size_t count, int timeout_ms);
 
-/** Whether any broker answers a question about `topic`, which need not exist. */
-__attribute__((warn_unused_result)) bool source_kafka_answers(struct record_source *source,
-                                                              const char *topic, int timeout_ms);
+enum source_topic {
+    SOURCE_TOPIC_SILENT, /* no broker answers */
+    SOURCE_TOPIC_THERE,  /* or the answer is about something else, such as a right */
+    SOURCE_TOPIC_MISSING
+};
+
+/** Whether a topic exists, by what any broker says; and so, whether Kafka answers at all: that
+ * needs no partition. */
+enum source_topic source_ask_topic(struct record_source *source, const char *topic, int timeout_ms);
 
 #endif

@@ -32,6 +32,29 @@ void observed_await_status(int port, const char *path, int status)
     }
 }
 
+void observed_await_reason(int port, const char *why)
+{
+    const uint64_t deadline_ms = monotonic_ms() + OBSERVED_WAIT_MS;
+    struct http_answer answer = http_get(port, "/readyz");
+    while (answer.status != 503 || strstr(answer.body, why) == NULL) {
+        cr_assert_lt(monotonic_ms(), deadline_ms, "/readyz stays at %d: %s", answer.status,
+                     answer.body);
+        sleep_ms(POLL_MS);
+        answer = http_get(port, "/readyz");
+    }
+}
+
+void observed_expect_readiness(int port, int status, const char *text, int duration_ms)
+{
+    const uint64_t until_ms = monotonic_ms() + (uint64_t)duration_ms;
+    while (monotonic_ms() < until_ms) {
+        const struct http_answer answer = http_get(port, "/readyz");
+        cr_assert_eq(answer.status, status, "%s", answer.body);
+        cr_assert_not_null(strstr(answer.body, text), "%s", answer.body);
+        sleep_ms(POLL_MS);
+    }
+}
+
 bool observed_has(int port, const char *sample, double *value)
 {
     const struct http_answer answer = http_get(port, "/metrics");

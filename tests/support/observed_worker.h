@@ -17,6 +17,12 @@ int observed_worker_start(struct world *world);
 
 void observed_await_status(int port, const char *path, int status);
 
+/** Waits until /readyz is 503 for the reason `why`. */
+void observed_await_reason(int port, const char *why);
+
+/** For `duration_ms` from now, /readyz is `status`, and its body has `text` in it. */
+void observed_expect_readiness(int port, int status, const char *text, int duration_ms);
+
 /** Whether /metrics has a sample, named with its labels, and its value. */
 bool observed_has(int port, const char *sample, double *value);
 

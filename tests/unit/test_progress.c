@@ -57,6 +57,33 @@ Test(progress, is_ready_once_it_has_polled_as_a_member)
     cr_expect(progress_is_ready(&progress, reason), "a share of nothing is a share");
 }
 
+/* A share of nothing may be one of a topic that is not there: until Kafka has told, none counts. */
+Test(progress, is_ready_only_where_the_topic_that_is_watched_exists)
+{
+    progress_watch_topic(&progress, "scene.miss4");
+    progress_note(&progress, PROGRESS_IDLE);
+    progress_set_partitions(&progress, NULL, 0, true);
+    expect_not_ready("not in the consumer group yet");
+    progress_note_topic(&progress, false);
+    expect_not_ready("topic scene.miss4 does not exist");
+    progress_note_topic(&progress, true);
+    cr_expect(progress_is_ready(&progress, reason));
+    progress_note_topic(&progress, false);
+    expect_not_ready("topic scene.miss4 does not exist");
+    now_ms += PROGRESS_GRACE_MS;
+    expect_not_ready("not got further for 5000 ms");
+}
+
+Test(progress, names_a_topic_that_is_missing_in_full)
+{
+    char topic[250] = "";
+    memset(topic, 't', sizeof topic - 1);
+    progress_watch_topic(&progress, topic);
+    progress_note(&progress, PROGRESS_IDLE);
+    progress_note_topic(&progress, false);
+    expect_not_ready(" does not exist");
+}
+
 Test(progress, is_not_ready_without_a_sign_of_life)
 {
     join();
