@@ -7,6 +7,7 @@
 #include "protocol/buffer.h"
 #include "worker/commands.h"
 #include "worker/lag_watch.h"
+#include "worker/source_ends.h"
 #include "worker/source_watch.h"
 #include "worker/ticker.h"
 
@@ -86,10 +87,25 @@ static bool query_lag(struct watchdog *watchdog, const struct progress_partition
     return is_known;
 }
 
+/** For a worker without partitions, perhaps because Kafka's silence has cost it those it had:
+ * whether Kafka answers. */
+static void look_for_kafka(struct watchdog *watchdog)
+{
+    const struct watchdog_parts *parts = &watchdog->parts;
+    enum source_topic answer =
+        source_ask_topic(parts->source, parts->settings->topic_ops, ANSWER_MS);
+    progress_note_broker(parts->progress, answer != SOURCE_TOPIC_SILENT);
+    (void)live(watchdog);
+}
+
 /** Judges the partitions by their lag, as many as there is time for. */
 static void look(struct watchdog *watchdog)
 {
     struct lag_watch *lags = &watchdog->lags;
+    if (lags->count == 0) {
+        look_for_kafka(watchdog);
+        return;
+    }
     uint64_t until_ms =
         live(watchdog) + smaller(watchdog->limit_ms / LOOKS_PER_TIMEOUT, LOOK_MS_MAX);
     size_t answer_count = 0, i = 0;
@@ -102,10 +118,10 @@ static void look(struct watchdog *watchdog)
         }
         lag_watch_judge(lags, row, lag, watchdog->awake_ms);
     }
-    if (lags->count > 0) {
-        watchdog->look_row = (watchdog->look_row + i) % lags->count;
+    watchdog->look_row = (watchdog->look_row + i) % lags->count;
+    if (i > 0) { /* otherwise nothing was asked, and that is no answer */
+        progress_note_broker(watchdog->parts.progress, answer_count > 0);
     }
-    progress_note_broker(watchdog->parts.progress, answer_count > 0 || i == 0);
 }
 
 static bool begin_look(struct watchdog *watchdog)

@@ -25,7 +25,7 @@
  * watchdog_destroy() before anything it borrows ends: first of all when a worker is closed. Once it
  * has found a stall watchdog_destroy() does not return: the process ends meanwhile. Threading: both
  * on the main thread, which keeps SIGINT and SIGTERM. Cost: wakes once a second, asks Kafka for the
- * ends of the partitions every quarter of the time-out.
+ * ends of the partitions every quarter of the time-out; without partitions, for the ops topic.
  */
 #ifndef SCENESYNC_WORKER_WATCHDOG_H
 #define SCENESYNC_WORKER_WATCHDOG_H
