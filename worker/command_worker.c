@@ -73,6 +73,8 @@ struct worker {
     struct observatory *observatory;
     struct reload reload;
     uint64_t drain_since_ms; /* 0: not draining */
+    const char *last_words;  /* the log's last line; NULL: it did not run */
+    size_t last_partitions;  /* held when it ended its work */
 };
 
 /*
@@ -274,7 +276,21 @@ static int worker_open(struct worker *worker)
     return code == EXIT_CODE_OK ? open_watchers(worker) : code;
 }
 
-/* Requests and letters in flight point into the cycle's memory: their owners end first. */
+static void log_stats(struct worker *worker, const char *event, size_t partitions)
+{
+    struct stats_field fields[STATS_FIELDS];
+    stats_list(&worker->stats, fields);
+    struct log_line line;
+    log_begin(&line, worker->log, LOG_INFO, event);
+    log_uint(&line, "partitions", partitions);
+    for (size_t i = 0; i < STATS_FIELDS; i++) {
+        log_uint(&line, fields[i].key, fields[i].value);
+    }
+    log_end(&line);
+}
+
+/* Requests and letters in flight point into the cycle's memory: their owners end first. How it
+ * ended is the last line, behind what Kafka's clients have to say on their way. */
 static void worker_close(struct worker *worker)
 {
     observatory_stop(worker->observatory);
@@ -291,20 +307,10 @@ static void worker_close(struct worker *worker)
         snapshot_board_deinit(&worker->board);
     }
     recent_destroy(worker->recent);
-    log_destroy(worker->log);
-}
-
-static void log_stats(struct worker *worker, const char *event)
-{
-    struct stats_field fields[STATS_FIELDS];
-    stats_list(&worker->stats, fields);
-    struct log_line line;
-    log_begin(&line, worker->log, LOG_INFO, event);
-    log_uint(&line, "partitions", source_assigned_count(worker->source));
-    for (size_t i = 0; i < STATS_FIELDS; i++) {
-        log_uint(&line, fields[i].key, fields[i].value);
+    if (worker->last_words != NULL) {
+        log_stats(worker, worker->last_words, worker->last_partitions);
     }
-    log_end(&line);
+    log_destroy(worker->log);
 }
 
 static void log_start(struct worker *worker)
@@ -329,6 +335,14 @@ static void post_snapshot(struct worker *worker)
     snapshot_board_post(&worker->board, &snapshot);
 }
 
+/* Notes what worker_close() is to say. Returns the exit code. */
+static int stop(struct worker *worker, const char *last_words, enum exit_code code)
+{
+    worker->last_words = last_words;
+    worker->last_partitions = source_assigned_count(worker->source);
+    return (int)code;
+}
+
 static int run(struct worker *worker)
 {
     uint64_t summary_ms = clock_monotonic_ms(&worker->clock);
@@ -336,33 +350,33 @@ static int run(struct worker *worker)
     log_start(worker);
     while (interrupt_count() == 0 && !progress_is_stalled(&worker->progress)) {
         switch (cycle_run(worker->cycle, IDLE_POLL_MS)) {
-        case CYCLE_WORKED:
         case CYCLE_IDLE:
+            /* Otherwise what the producer meets is told when there is something to send. */
+            (void)sink_poll(worker->sink, 0);
+            break;
+        case CYCLE_WORKED:
         case CYCLE_AGAIN:
             break;
         case CYCLE_LOST:
-            log_stats(worker, "worker stopped, the store lost writes");
-            return EXIT_CODE_LOST_WRITES;
+            return stop(worker, "worker stopped, the store lost writes", EXIT_CODE_LOST_WRITES);
         case CYCLE_ABANDONED:
-            log_stats(worker, "worker stopped with work unfinished, it will be delivered again");
-            return EXIT_CODE_INTERRUPTED;
+            return stop(worker, "worker stopped with work unfinished, it will be delivered again",
+                        EXIT_CODE_INTERRUPTED);
         case CYCLE_FATAL:
-            log_stats(worker, "worker failed");
-            return EXIT_CODE_INTERNAL;
+            return stop(worker, "worker failed", EXIT_CODE_INTERNAL);
         }
         reload_if_asked(worker);
         post_snapshot(worker);
         uint64_t now_ms = clock_monotonic_ms(&worker->clock);
         if (now_ms - summary_ms >= SUMMARY_INTERVAL_MS) {
             if (worker->stats.records != summed_records) {
-                log_stats(worker, "progress");
+                log_stats(worker, "progress", source_assigned_count(worker->source));
             }
             summed_records = worker->stats.records;
             summary_ms = now_ms;
         }
     }
-    log_stats(worker, "worker stopped");
-    return EXIT_CODE_OK;
+    return stop(worker, "worker stopped", EXIT_CODE_OK);
 }
 
 static int run_worker(struct options *options)

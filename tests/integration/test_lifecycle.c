@@ -3,6 +3,7 @@
  */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <string.h>
 
 #include "tests/support/child_process.h"
 #include "tests/support/world.h"
@@ -18,6 +19,17 @@ static void end(void)
 
 TestSuite(lifecycle, .fini = end, .timeout = 120);
 
+/* Whatever happens while it closes has come before: who reads the log's end reads how it ended. */
+static void expect_last_line(struct worker_process *worker, const char *text)
+{
+    const char *line = worker_process_log(worker);
+    for (const char *next = line; next[0] != '\0'; next = strchr(next, '\n') + 1) {
+        line = next;
+        cr_assert_not_null(strchr(next, '\n'), "a line without an end: %s", line);
+    }
+    cr_assert_not_null(strstr(line, text), "%s", line);
+}
+
 /* What it has taken it finishes and settles; what it has not, the next one takes. No batch is
  * worked on twice. */
 Test(lifecycle, sigterm_drains_and_exits_0)
@@ -32,7 +44,9 @@ Test(lifecycle, sigterm_drains_and_exits_0)
         }
     }
     cr_assert_eq(worker_process_await_exit(first, WORLD_WAIT_MS), 0);
+    expect_last_line(first, " event=\"worker stopped\" partitions=2 ");
     cr_assert_eq(worker_process_log_count(first, "event=\"worker stopped\""), 1);
+    cr_assert_eq(worker_process_log_count(first, "event=\"partitions revoked\""), 1);
     world_start_worker(world);
     world_settle(world);
     const struct result_list results = world_results(world, NULL);
@@ -79,6 +93,8 @@ Test(lifecycle, second_signal_exits_75_at_once)
     worker_process_signal(worker, SIGINT);
     cr_assert_eq(worker_process_await_exit(worker, WORLD_WAIT_MS), EXIT_INTERRUPTED);
     cr_assert_lt(monotonic_ms() - before_ms, 5000, "the drain time-out is a minute");
+    expect_last_line(worker, " event=\"worker stopped with work unfinished, it will be delivered "
+                             "again\" partitions=2 ");
     expect_finished_by_another();
 }
 

@@ -1,6 +1,7 @@
 /* The broker is away under load and comes back: as test_outage.c has it for the store. */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <string.h>
 
 #include "tests/support/child_process.h"
 #include "tests/support/command.h"
@@ -69,4 +70,19 @@ Test(outage_mock, broker_away_for_some_seconds_under_load)
     worker_process_signal(worker, SIGTERM);
     cr_assert_eq(worker_process_await_exit(worker, WORLD_WAIT_MS), 0,
                  "idle, it can go at any time");
+}
+
+/* It has nothing to send, and says all the same what its producer meets, when it does. */
+Test(outage_mock, an_idle_worker_tells_its_producers_errors_as_they_come)
+{
+    world = world_create(1, 1);
+    struct worker_process *const worker = world_start_worker(world);
+    world_await_assignment(world);
+    kafka_broker_set_up(world_broker(world), false);
+    worker_process_await_log(worker, "event=\"kafka error\" client=producer", WORLD_WAIT_MS);
+    worker_process_signal(worker, SIGTERM);
+    cr_assert_eq(worker_process_await_exit(worker, WORLD_WAIT_MS), 0);
+    const char *const stopped = strstr(worker_process_log(worker), "event=\"worker stopped\"");
+    cr_assert_not_null(stopped);
+    cr_assert_null(strstr(stopped, "event=\"kafka error\""), "%s", stopped);
 }
