@@ -6,12 +6,9 @@
 #include "store/position.h"
 #include "store/record_head.h"
 #include "store/redis_command.h"
-#include "store/redis_keys.h"
+#include "store/redis_fields.h"
 
 enum {
-    /* No single command holds Redis up for long, and no reply is far beyond what a cycle may use:
-     * hiredis builds it whole, and a field may have limits.max_element_bytes. */
-    FIELDS_PER_COMMAND_MAX = 128,
     META_FIELDS = 3, /* version, commit, element_count */
     RECORD_KEYS = 3
 };
@@ -21,38 +18,11 @@ enum {
 static const enum redis_key record_keys[RECORD_KEYS] = {REDIS_KEY_PENDING, REDIS_KEY_BATCHES,
                                                         REDIS_KEY_BATCHES_OLD};
 
-static size_t group_count(size_t fields)
-{
-    return fields / FIELDS_PER_COMMAND_MAX + (fields % FIELDS_PER_COMMAND_MAX != 0);
-}
-
 /** The commands before those for elements and records: for the meta, and where elements are asked
  * for, how many there are. */
 static size_t head_count(const struct scene_load *load)
 {
     return load->element_count > 0 ? 2 : 1;
-}
-
-/** The fields of group `group` of `count`: where they start, and how many. */
-static size_t group_size(size_t count, size_t group, size_t *from)
-{
-    *from = group * FIELDS_PER_COMMAND_MAX;
-    size_t rest = count - *from;
-    return rest < FIELDS_PER_COMMAND_MAX ? rest : FIELDS_PER_COMMAND_MAX;
-}
-
-static void encode_hmget(struct buffer *out, struct span key_prefix, struct span session_id,
-                         enum redis_key key, const struct span *fields, size_t count)
-{
-    for (size_t group = 0; group < group_count(count); group++) {
-        size_t from, size = group_size(count, group, &from);
-        redis_command_begin(out, 2 + size);
-        redis_command_add_text(out, "HMGET");
-        redis_key_add(out, key_prefix, session_id, key);
-        for (size_t i = 0; i < size; i++) {
-            redis_command_add(out, fields[from + i]);
-        }
-    }
 }
 
 bool redis_load_begin(struct scene_load *load)
@@ -87,23 +57,14 @@ size_t redis_load_encode(const struct scene_load *load, struct span key_prefix, 
         redis_command_add_text(out, "HLEN");
         redis_key_add(out, key_prefix, load->session_id, REDIS_KEY_ELEMENTS);
     }
-    encode_hmget(out, key_prefix, load->session_id, REDIS_KEY_ELEMENTS, load->element_ids,
-                 load->element_count);
+    redis_fields_encode(out, key_prefix, load->session_id, REDIS_KEY_ELEMENTS, load->element_ids,
+                        load->element_count);
     for (size_t i = 0; i < RECORD_KEYS; i++) {
-        encode_hmget(out, key_prefix, load->session_id, record_keys[i], load->record_fields,
-                     load->record_count);
+        redis_fields_encode(out, key_prefix, load->session_id, record_keys[i], load->record_fields,
+                            load->record_count);
     }
-    return head_count(load) + group_count(load->element_count) +
-           RECORD_KEYS * group_count(load->record_count);
-}
-
-/** A string reply's bytes; absent for nil and everything else. */
-static struct span reply_span(const redisReply *reply)
-{
-    if (reply->type != REDIS_REPLY_STRING) {
-        return (struct span){0};
-    }
-    return span_make(reply->str, reply->len);
+    return head_count(load) + redis_fields_commands(load->element_count) +
+           RECORD_KEYS * redis_fields_commands(load->record_count);
 }
 
 static bool is_array(const redisReply *reply, size_t count)
@@ -168,15 +129,16 @@ static bool take_meta(struct scene_load *load, const redisReply *reply)
     if (!is_array(reply, META_FIELDS + load->position_count)) {
         return refuse_reply(&load->error, load->session_id);
     }
-    if (!take_number(load->session_id, "version", reply_span(reply->element[0]), &load->version,
-                     &load->error) ||
-        !take_token(load->session_id, reply_span(reply->element[1]), &load->token, &load->error) ||
-        !take_number(load->session_id, "element_count", reply_span(reply->element[2]),
+    if (!take_number(load->session_id, "version", redis_string_span(reply->element[0]),
+                     &load->version, &load->error) ||
+        !take_token(load->session_id, redis_string_span(reply->element[1]), &load->token,
+                    &load->error) ||
+        !take_number(load->session_id, "element_count", redis_string_span(reply->element[2]),
                      &load->scene_element_count, &load->error)) {
         return false;
     }
     for (size_t i = 0; i < load->position_count; i++) {
-        if (!take_position(load->session_id, reply_span(reply->element[META_FIELDS + i]),
+        if (!take_position(load->session_id, redis_string_span(reply->element[META_FIELDS + i]),
                            &load->positions[i], &load->error)) {
             return false;
         }
@@ -207,12 +169,12 @@ static bool copy_value(struct arena *arena, struct span value, struct span *out,
 
 static bool take_elements(struct scene_load *load, size_t group, const redisReply *reply)
 {
-    size_t from, size = group_size(load->element_count, group, &from);
+    size_t from, size = redis_fields_of_command(load->element_count, group, &from);
     if (!is_array(reply, size)) {
         return refuse_reply(&load->error, load->session_id);
     }
     for (size_t i = 0; i < size; i++) {
-        struct span value = reply_span(reply->element[i]);
+        struct span value = redis_string_span(reply->element[i]);
         if (!span_is_absent(value) &&
             !copy_value(load->arena, value, &load->element_values[from + i], &load->error)) {
             return false;
@@ -224,12 +186,12 @@ static bool take_elements(struct scene_load *load, size_t group, const redisRepl
 /** Of a record that stands under several keys the latest attempt counts. */
 static bool take_records(struct scene_load *load, size_t group, const redisReply *reply)
 {
-    size_t from, size = group_size(load->record_count, group, &from);
+    size_t from, size = redis_fields_of_command(load->record_count, group, &from);
     if (!is_array(reply, size)) {
         return refuse_reply(&load->error, load->session_id);
     }
     for (size_t i = 0; i < size; i++) {
-        struct span value = reply_span(reply->element[i]);
+        struct span value = redis_string_span(reply->element[i]);
         struct span *known = &load->record_values[from + i];
         bool is_later =
             span_is_absent(*known) || record_head_attempt(value) > record_head_attempt(*known);
@@ -250,9 +212,10 @@ bool redis_load_take(struct scene_load *load, size_t index, const redisReply *re
         return take_count(load, reply);
     }
     size_t group = index - head_count(load);
-    size_t element_groups = group_count(load->element_count);
+    size_t element_groups = redis_fields_commands(load->element_count);
     if (group < element_groups) {
         return take_elements(load, group, reply);
     }
-    return take_records(load, (group - element_groups) % group_count(load->record_count), reply);
+    return take_records(load, (group - element_groups) % redis_fields_commands(load->record_count),
+                        reply);
 }

@@ -4,14 +4,13 @@
 
 #include "protocol/decimal.h"
 #include "store/redis_command.h"
-#include "store/redis_keys.h"
+#include "store/redis_fields.h"
 
 enum {
-    FIELDS_PER_COMMAND_MAX = 128,
-    FIELDS_PER_STEP_MAX = 16 * FIELDS_PER_COMMAND_MAX,
+    FIELDS_PER_STEP_MAX = 16 * REDIS_FIELDS_PER_COMMAND_MAX,
     STEP_BYTES = 8 << 20, /* about, by the largest value so far */
     /* Until one was seen. */
-    VALUE_BYTES_GUESSED = STEP_BYTES / FIELDS_PER_COMMAND_MAX,
+    VALUE_BYTES_GUESSED = STEP_BYTES / REDIS_FIELDS_PER_COMMAND_MAX,
     /* What an element takes of the arena at the least: two spans, and two aligned copies. */
     ELEMENT_BYTES_MIN = 64
 };
@@ -38,30 +37,6 @@ static void add_of_elements(const struct redis_scene_read *read, const char *nam
     redis_key_add(out, key_prefix, read->session_id, REDIS_KEY_ELEMENTS);
 }
 
-/** The fields of a command of the step `values`: where they start, and how many. */
-static size_t command_fields(const struct redis_scene_read *read, size_t index, size_t *from)
-{
-    size_t before = index * FIELDS_PER_COMMAND_MAX, rest = read->step_count - before;
-    *from = read->step_from + before;
-    return rest < FIELDS_PER_COMMAND_MAX ? rest : FIELDS_PER_COMMAND_MAX;
-}
-
-static size_t add_values(const struct redis_scene_read *read, struct span key_prefix,
-                         struct buffer *out)
-{
-    size_t commands = (read->step_count + FIELDS_PER_COMMAND_MAX - 1) / FIELDS_PER_COMMAND_MAX;
-    for (size_t index = 0; index < commands; index++) {
-        size_t from, count = command_fields(read, index, &from);
-        redis_command_begin(out, 2 + count);
-        redis_command_add_text(out, "HMGET");
-        redis_key_add(out, key_prefix, read->session_id, REDIS_KEY_ELEMENTS);
-        for (size_t i = 0; i < count; i++) {
-            redis_command_add(out, read->dump.ids[from + i]);
-        }
-    }
-    return commands;
-}
-
 size_t redis_scene_read_encode(const struct redis_scene_read *read, struct span key_prefix,
                                struct buffer *out)
 {
@@ -79,20 +54,14 @@ size_t redis_scene_read_encode(const struct redis_scene_read *read, struct span 
         add_of_elements(read, "HKEYS", key_prefix, out);
         return 1;
     case REDIS_SCENE_READ_VALUES:
-        return add_values(read, key_prefix, out);
+        redis_fields_encode(out, key_prefix, read->session_id, REDIS_KEY_ELEMENTS,
+                            read->dump.ids + read->step_from, read->step_count);
+        return redis_fields_commands(read->step_count);
     case REDIS_SCENE_READ_META_AGAIN:
         add_meta(read, key_prefix, out);
         return 1;
     }
     return 0;
-}
-
-static struct span reply_span(const redisReply *reply)
-{
-    if (reply->type != REDIS_REPLY_STRING) {
-        return (struct span){0};
-    }
-    return span_make(reply->str, reply->len);
 }
 
 static bool refuse(struct redis_scene_read *read, const char *what)
@@ -119,9 +88,9 @@ static bool take_meta(struct redis_scene_read *read, bool again, const redisRepl
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3) {
         return refuse_shape(read);
     }
-    struct span version = reply_span(reply->element[0]);
-    struct span updated_at = reply_span(reply->element[1]);
-    struct span token = reply_span(reply->element[2]);
+    struct span version = redis_string_span(reply->element[0]);
+    struct span updated_at = redis_string_span(reply->element[1]);
+    struct span token = redis_string_span(reply->element[2]);
     uint64_t number = 0;
     int64_t updated_at_ms = 0;
     if ((!span_is_absent(version) && !decimal_read(version, UINT64_MAX, &number)) ||
@@ -156,7 +125,7 @@ static bool make_room(struct redis_scene_read *read, size_t count)
 
 static bool keep(struct redis_scene_read *read, const redisReply *reply, struct span *out)
 {
-    *out = arena_copy(read->arena, reply_span(reply));
+    *out = arena_copy(read->arena, redis_string_span(reply));
     return !span_is_absent(*out) || refuse_size(read);
 }
 
@@ -197,15 +166,16 @@ static bool take_ids(struct redis_scene_read *read, const redisReply *reply)
 
 static bool take_values(struct redis_scene_read *read, size_t index, const redisReply *reply)
 {
-    size_t from, count = command_fields(read, index, &from);
+    size_t from, count = redis_fields_of_command(read->step_count, index, &from);
+    struct span *values = read->dump.values + read->step_from + from;
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != count) {
         return refuse_shape(read);
     }
     for (size_t i = 0; i < count; i++) {
-        size_t bytes = reply_span(reply->element[i]).size;
+        size_t bytes = redis_string_span(reply->element[i]).size;
         if (reply->element[i]->type == REDIS_REPLY_NIL) {
             read->has_gaps = true;
-        } else if (!keep(read, reply->element[i], &read->dump.values[from + i])) {
+        } else if (!keep(read, reply->element[i], &values[i])) {
             return false;
         }
         read->largest_bytes = bytes > read->largest_bytes ? bytes : read->largest_bytes;
@@ -248,8 +218,8 @@ bool redis_scene_read_go_on(struct redis_scene_read *read)
 {
     switch (read->step) {
     case REDIS_SCENE_READ_HEAD:
-        read->step = read->dump.count > FIELDS_PER_COMMAND_MAX ? REDIS_SCENE_READ_IDS
-                                                               : REDIS_SCENE_READ_WHOLE;
+        read->step = read->dump.count > REDIS_FIELDS_PER_COMMAND_MAX ? REDIS_SCENE_READ_IDS
+                                                                     : REDIS_SCENE_READ_WHOLE;
         return true;
     case REDIS_SCENE_READ_IDS:
         go_on_with_values(read, 0);
