@@ -284,3 +284,15 @@ void assignment_confirm(struct assignment *assignment, const char *topic, int32_
         partition->confirmed = offset;
     }
 }
+
+bool assignment_has_claimable(struct assignment *assignment, uint64_t now_ms)
+{
+    struct assignment_cursor cursor = {0};
+    const struct assigned_partition *partition = assignment_next(assignment, &cursor);
+    for (; partition != NULL; partition = assignment_next(assignment, &cursor)) {
+        if (partition->resting && partition->rest_until_ms <= now_ms) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -110,6 +110,9 @@ struct assignment_cursor {
 struct assigned_partition *assignment_next(struct assignment *assignment,
                                            struct assignment_cursor *cursor);
 
+/** Whether a partition rests whose time has come. */
+bool assignment_has_claimable(struct assignment *assignment, uint64_t now_ms);
+
 /** Judges a record that Kafka delivered and, unless stale, moves the position behind it. */
 enum assignment_verdict assignment_accept(struct assignment *assignment,
                                           struct assigned_partition *partition, int64_t offset,

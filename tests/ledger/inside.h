@@ -190,6 +190,9 @@ const struct result *story_result(const struct ledger *ledger, const struct stor
 /** The requeues that bring it this attempt. */
 size_t story_requeues(const struct ledger *ledger, const struct story *story, uint64_t attempt,
                       size_t *first);
+/** The first of them; NULL: none. */
+const struct requeue *story_requeue(const struct ledger *ledger, const struct story *story,
+                                    uint64_t attempt);
 
 /* --- replay.c --- */
 

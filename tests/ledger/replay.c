@@ -47,12 +47,11 @@ static uint64_t find_arrival(struct ledger *ledger, const struct story *story)
         }
         return story->memory->arrival_ms;
     }
-    size_t first;
-    if (story_requeues(ledger, story, 2, &first) > 0) {
+    const struct requeue *const requeue = story_requeue(ledger, story, 2);
+    if (requeue != NULL) {
         struct pool pool = {0};
         struct model_batch batch;
-        const struct requeue *const requeues = ledger->requeues.items;
-        model_batch_read(requeues[first].record->value, &ledger->settings, true, &pool, &batch);
+        model_batch_read(requeue->record->value, &ledger->settings, true, &pool, &batch);
         arrival_ms = batch.retry.arrival_ms;
         pool_free(&pool);
     }
@@ -105,13 +104,12 @@ static struct report read_report(const struct ledger *ledger, const struct step 
         return (struct report){.conflicts = value_find(map, "conflicts"),
                                .failed_operations = value_find(map, "failed_operations")};
     }
-    size_t first;
-    if (story_requeues(ledger, step->story, step->attempt + 1, &first) == 0) {
+    const struct requeue *const requeue = story_requeue(ledger, step->story, step->attempt + 1);
+    if (requeue == NULL) {
         return (struct report){0};
     }
-    const struct requeue *const requeues = ledger->requeues.items;
     struct model_batch batch;
-    model_batch_read(requeues[first].record->value, &ledger->settings, true, pool, &batch);
+    model_batch_read(requeue->record->value, &ledger->settings, true, pool, &batch);
     return (struct report){.conflicts = batch.retry.conflicts,
                            .failed_operations = batch.retry.failed_operations};
 }
@@ -162,11 +160,9 @@ static uint64_t grant_lost_races(struct model_attempt *attempt, const struct mod
 
 static int64_t record_time(const struct ledger *ledger, const struct step *step)
 {
-    size_t first;
-    if (step->attempt > 1 && story_requeues(ledger, step->story, step->attempt, &first) > 0) {
-        return ((const struct requeue *)ledger->requeues.items)[first].record->timestamp_ms;
-    }
-    return step->story->delivery->record->timestamp_ms;
+    const struct requeue *const requeue =
+        step->attempt > 1 ? story_requeue(ledger, step->story, step->attempt) : NULL;
+    return (requeue != NULL ? requeue->record : step->story->delivery->record)->timestamp_ms;
 }
 
 /* Decides the attempt on the scene as it stands; `races`: how many were granted. */

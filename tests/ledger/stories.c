@@ -45,6 +45,14 @@ size_t story_requeues(const struct ledger *ledger, const struct story *story, ui
     return count;
 }
 
+const struct requeue *story_requeue(const struct ledger *ledger, const struct story *story,
+                                    uint64_t attempt)
+{
+    size_t first;
+    const struct requeue *const requeues = ledger->requeues.items;
+    return story_requeues(ledger, story, attempt, &first) > 0 ? &requeues[first] : NULL;
+}
+
 const struct result *story_result(const struct ledger *ledger, const struct story *story,
                                   uint64_t attempt)
 {

@@ -54,14 +54,7 @@ void source_service(struct record_source *of)
 
 bool source_has_claimable(struct record_source *of, uint64_t now_ms)
 {
-    struct assignment_cursor cursor = {0};
-    const struct assigned_partition *partition = assignment_next(&of->assignment, &cursor);
-    for (; partition != NULL; partition = assignment_next(&of->assignment, &cursor)) {
-        if (partition->resting && partition->rest_until_ms <= now_ms) {
-            return true;
-        }
-    }
-    return false;
+    return assignment_has_claimable(&of->assignment, now_ms);
 }
 
 bool source_ask_committed(struct record_source *of)

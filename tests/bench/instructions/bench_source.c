@@ -244,14 +244,7 @@ struct assignment *source_assignment(struct record_source *source)
 
 bool source_has_claimable(struct record_source *source, uint64_t now_ms)
 {
-    struct assignment_cursor cursor = {0};
-    const struct assigned_partition *partition = assignment_next(&source->assignment, &cursor);
-    for (; partition != NULL; partition = assignment_next(&source->assignment, &cursor)) {
-        if (partition->resting && partition->rest_until_ms <= now_ms) {
-            return true;
-        }
-    }
-    return false;
+    return assignment_has_claimable(&source->assignment, now_ms);
 }
 
 bool source_ask_committed(struct record_source *source)
